@@ -1,0 +1,5 @@
+"""What the tests of the core and of every plugin have in common."""
+
+from __future__ import annotations
+
+pytest_plugins = ["pytester", "tests.no_skips", "tests.pebble.fixtures"]
