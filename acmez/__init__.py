@@ -1,0 +1,1 @@
+"""Get TLS certificates from any ACME server (RFC 8555)."""

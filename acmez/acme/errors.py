@@ -1,0 +1,99 @@
+"""Everything acmez raises on purpose, plumbing part.
+
+    AcmeError
+    ├── InputError                   what the caller gave cannot be sent
+    ├── UnsupportedError             the server's directory does not offer the operation
+    ├── ProblemError                 the server refused, with a problem document (RFC 8555 §6.7)
+    │   ├── AccountDoesNotExist
+    │   ├── AlreadyReplaced
+    │   ├── AlreadyRevoked
+    │   ├── BadNonce
+    │   ├── BadSignatureAlgorithm
+    │   ├── Conflict
+    │   ├── ExternalAccountRequired
+    │   ├── InvalidProfile
+    │   ├── OrderNotReady
+    │   ├── RateLimited
+    │   ├── RejectedIdentifier
+    │   └── UserActionRequired
+    ├── TransportError               no usable answer came
+    │   ├── ConnectError             nothing was sent: it is safe to repeat the request
+    │   └── LostAnswer               the request was sent: the server may have acted on it
+    ├── MalformedAnswer              an answer came that RFC 8555 does not allow
+    ├── KeyChangeError               a key rollover failed; says which key the account holds now
+    ├── PollTimeout                  a resource did not get where it was waited for
+    └── Cancelled                    the caller's scope was cancelled
+        └── DeadlineExceeded         the caller's scope ran out of time
+
+The exceptions below `ProblemError` live in `acmez.acme.problem`; the porcelain adds its own below
+`AcmezError` in `acmez.errors`.
+"""
+
+from __future__ import annotations
+
+
+class AcmeError(Exception):
+    """Base of everything acmez raises on purpose."""
+
+
+class InputError(AcmeError, ValueError):
+    """What the caller gave cannot be sent; nothing was sent."""
+
+
+class UnsupportedError(AcmeError):
+    """The server's directory does not offer the operation."""
+
+
+class TransportError(AcmeError):
+    """No usable answer came.
+
+    Attributes:
+        method, url: the request.
+    """
+
+    def __init__(self, message: str, *, method: str, url: str) -> None:
+        super().__init__(f"{method} {url}: {message}")
+        self.method = method
+        self.url = url
+
+
+class ConnectError(TransportError):
+    """Nothing was sent: it is safe to repeat the request."""
+
+
+class LostAnswer(TransportError):
+    """The request was sent and its answer did not arrive whole: the server may have acted on it."""
+
+
+class MalformedAnswer(AcmeError):
+    """An answer came that RFC 8555 does not allow.
+
+    Attributes:
+        url: where the answer came from.
+    """
+
+    def __init__(self, message: str, *, url: str) -> None:
+        super().__init__(f"{url}: {message}")
+        self.url = url
+
+
+class PollTimeout(AcmeError):
+    """A resource did not reach the state that was waited for.
+
+    Attributes:
+        url: the resource.
+        status: its last status.
+    """
+
+    def __init__(self, message: str, *, url: str, status: str) -> None:
+        super().__init__(f"{url}: {message}")
+        self.url = url
+        self.status = status
+
+
+class Cancelled(AcmeError):
+    """The caller's scope was cancelled."""
+
+
+class DeadlineExceeded(Cancelled):
+    """The caller's scope ran out of time."""

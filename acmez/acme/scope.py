@@ -1,0 +1,123 @@
+"""Deadline and cancellation, handed to every call that may block."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Self
+
+from .errors import Cancelled, DeadlineExceeded
+
+
+class CancelScope:
+    """Bounds blocking calls by a deadline, and ends them at once from any thread.
+
+    A scope is passed down explicitly. A child ends no later than its parent and is cancelled with it;
+    a shielded scope (`shield`) is for cleaning up after the parent was cancelled.
+
+    Args:
+        timeout: seconds until the deadline; `None`: no deadline.
+        parent: the scope that bounds this one.
+    """
+
+    def __init__(self, timeout: float | None = None, *, parent: CancelScope | None = None) -> None:
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._callbacks: dict[int, Callable[[], None]] = {}
+        self._ids = itertools.count()
+        self._reason = "cancelled"
+        self._parent = parent
+        self._deadline = None if timeout is None else time.monotonic() + timeout
+        if parent is not None and parent._deadline is not None:
+            ends = parent._deadline
+            self._deadline = ends if self._deadline is None else min(ends, self._deadline)
+        self._parent_link = parent._subscribe(self._follow) if parent is not None else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the parent; a scope without parent has nothing to let go of."""
+        if self._parent is not None and self._parent_link is not None:
+            self._parent._unsubscribe(self._parent_link)
+
+    def child(self, timeout: float | None = None) -> CancelScope:
+        """Return a scope that ends no later than this one; use it in a `with` statement."""
+        return CancelScope(timeout, parent=self)
+
+    @staticmethod
+    def shield(timeout: float) -> CancelScope:
+        """Return a scope of its own, for cleaning up also when the caller was cancelled."""
+        return CancelScope(timeout)
+
+    def cancel(self, reason: str = "cancelled") -> None:
+        """End every blocking call under this scope at once; safe from any thread, more than once."""
+        with self._lock:
+            if self._ended.is_set():
+                return
+            self._reason = reason
+            self._ended.set()
+            callbacks = list(self._callbacks.values())
+            self._callbacks.clear()
+        for callback in callbacks:
+            callback()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether `cancel` was called on this scope or one above it."""
+        return self._ended.is_set()
+
+    def remaining(self) -> float | None:
+        """Return the seconds until the deadline, 0.0 if it has passed, `None` if there is none."""
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
+    def check(self) -> None:
+        """Raise `Cancelled` or `DeadlineExceeded` if the scope has ended."""
+        if self._ended.is_set():
+            raise Cancelled(self._reason)
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            raise DeadlineExceeded("deadline exceeded")
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep; wake and raise as `check` does when the scope ends first."""
+        self.check()
+        remaining = self.remaining()
+        self._ended.wait(seconds if remaining is None else min(seconds, remaining))
+        self.check()
+
+    @contextmanager
+    def on_cancel(self, callback: Callable[[], None]) -> Iterator[None]:
+        """Call *callback* if the scope is cancelled within the `with` statement.
+
+        Raises:
+            Cancelled: the scope had ended before; *callback* is not called.
+        """
+        self.check()
+        link = self._subscribe(callback)
+        try:
+            yield
+        finally:
+            self._unsubscribe(link)
+
+    def _follow(self) -> None:
+        self.cancel(self._parent._reason if self._parent is not None else "cancelled")
+
+    def _subscribe(self, callback: Callable[[], None]) -> int:
+        with self._lock:
+            link = next(self._ids)
+            ended = self._ended.is_set()
+            if not ended:
+                self._callbacks[link] = callback
+        if ended:
+            callback()
+        return link
+
+    def _unsubscribe(self, link: int) -> None:
+        with self._lock:
+            self._callbacks.pop(link, None)

@@ -1,0 +1,131 @@
+"""What a component must look like. No base classes: match the shape and it fits.
+
+A component is usually a dataclass: its fields are its options, `name` is its word in the TOML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from threading import Event as ThreadEvent
+from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
+
+from .acme.challenge import Challenge
+from .acme.jws import PrivateKey
+from .acme.retry import Failure, RetryPolicy
+from .acme.scope import CancelScope
+from .acme.wire import JSON, JSONObject
+
+#: What `present` created, as plain JSON data ({"record": "42"}), given back to `clean_up`.
+Handle: TypeAlias = Mapping[str, JSON]
+
+
+class Component(Protocol):
+    """Anything a plugin offers by name."""
+
+    name: ClassVar[str]
+
+
+class Solver(Component, Protocol):
+    """Answers challenges of one type.
+
+    A solver is called from several threads at once.
+    """
+
+    challenge_type: ClassVar[str]
+
+    def present(self, challenge: Challenge, scope: CancelScope) -> Handle | None:
+        """Make the answer visible, so that the CA can look.
+
+        MUST return quickly; a slow part goes into a `Waiter`. What is there already and is right counts
+        as success. MAY return a handle, which `clean_up` gets back, even in another process after a crash.
+        """
+        ...
+
+    def clean_up(self, challenge: Challenge, handle: Handle | None, scope: CancelScope) -> None:
+        """Remove what `present` made, and nothing else.
+
+        MUST be idempotent, MUST NOT need that `present` finished. It runs under a deadline of its own,
+        also when the caller was cancelled.
+        """
+        ...
+
+
+class Waiter(Component, Protocol):
+    """Waits until a presented answer can be seen from outside."""
+
+    def wait(self, challenge: Challenge, scope: CancelScope) -> None:
+        """Return when the CA may look; raise if that cannot be expected any more.
+
+        MUST end when *scope* does; use `scope.sleep`.
+        """
+        ...
+
+
+class KeyProvider(Component, Protocol):
+    """Hands out private keys, which may live in a file, an HSM or a KMS."""
+
+    def get(self, purpose: str) -> PrivateKey:
+        """Return the key for *purpose*: "account" or "certificate"."""
+        ...
+
+
+@runtime_checkable
+class SelfWaiting(Protocol):
+    """A solver that is its own waiter."""
+
+    def wait(self, challenge: Challenge, scope: CancelScope) -> None: ...
+
+
+@runtime_checkable
+class WithPayload(Protocol):
+    """A solver that says what is POSTed to the challenge; the others send `{}`."""
+
+    def payload(self, challenge: Challenge) -> JSONObject: ...
+
+
+@runtime_checkable
+class Batching(Protocol):
+    """A solver that presents and cleans up many challenges in one call, such as a zone's records.
+
+    Both get and return one entry per challenge, in the same order.
+    """
+
+    def present_many(
+        self, challenges: Sequence[Challenge], scope: CancelScope
+    ) -> Sequence[Handle | None]: ...
+
+    def clean_up_many(
+        self, challenges: Sequence[Challenge], handles: Sequence[Handle | None], scope: CancelScope
+    ) -> None: ...
+
+
+@runtime_checkable
+class Locking(Protocol):
+    """A solver that must not work on two challenges with the same key at once."""
+
+    def lock_key(self, challenge: Challenge) -> str: ...
+
+
+@runtime_checkable
+class Signalling(Protocol):
+    """A solver that notices the CA's validation request, so that polling need not guess."""
+
+    def validated(self, challenge: Challenge) -> ThreadEvent: ...
+
+
+__all__ = [
+    "Batching",
+    "CancelScope",
+    "Challenge",
+    "Component",
+    "Failure",
+    "Handle",
+    "KeyProvider",
+    "Locking",
+    "RetryPolicy",
+    "SelfWaiting",
+    "Signalling",
+    "Solver",
+    "Waiter",
+    "WithPayload",
+]
