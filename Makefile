@@ -1,0 +1,100 @@
+# Everything is installed into VENV inside the checkout; nothing outside of it is touched.
+#
+#   PYTHON    the interpreter to build VENV from     (default: the first of python3, python3.13 ... that is >= 3.11)
+#   VENV      the virtual environment                (default: .venv)
+#   WORKERS   how many processes run the tests       (default: 4; they mostly wait for servers)
+#   ARGS      more arguments for pytest              (make test ARGS="tests/acme -k nonce")
+
+VENV    ?= .venv
+WORKERS ?= 4
+ARGS    ?=
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# A pyenv shim may exist and still fail, so every candidate is run.
+old_enough = $(shell $(1) -c 'import sys; print(sys.version_info >= (3, 11))' 2>/dev/null)
+first_of   = $(firstword $(foreach python,$(1),$(if $(filter True,$(call old_enough,$(python))),$(python))))
+PYTHON    ?= $(call first_of,python3 python3.13 python3.12 python3.11)
+
+bin      := $(VENV)/bin
+pip      := $(bin)/python -m pip --quiet --disable-pip-version-check
+projects := $(wildcard plugins/acmez-*/pyproject.toml)
+editable  = $(foreach project,$(1),--editable $(patsubst %/,%,$(dir $(project))))
+demo     := $(wildcard plugins/acmez-http-standalone/pyproject.toml plugins/acmez-testkit/pyproject.toml)
+say       = echo "$(1)"
+
+.PHONY: help
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: $(VENV)/.demo  ## get a certificate from a CA on this machine, step by step
+	@$(bin)/acmez demo
+
+.PHONY: test
+test: $(VENV)/.dev pebble  ## run every test of the core and of all plugins
+	@$(bin)/pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.dev  ## check style, formatting and types
+	@$(call say,ruff check)
+	@$(bin)/ruff check --quiet .
+	@$(call say,ruff format --check)
+	@$(bin)/ruff format --quiet --check . || { $(bin)/ruff format --check .; exit 1; }
+	@$(call say,mypy --strict)
+	@$(bin)/python tools/typecheck.py
+
+.PHONY: check
+check: lint test  ## lint and test: what must pass before a change is merged
+
+.PHONY: format
+format: $(VENV)/.dev  ## format the code and mend what ruff can mend
+	@$(bin)/ruff check --quiet --fix-only .
+	@$(bin)/ruff format .
+
+.PHONY: cover
+cover: $(VENV)/.dev pebble  ## run every test and show the lines and branches that none reaches
+	@$(bin)/pytest --numprocesses $(WORKERS) --dist worksteal --cov --cov-report term $(ARGS)
+
+.PHONY: wheels
+wheels: $(VENV)/.dev  ## build each wheel and install it alone into an empty environment
+	@$(bin)/python tools/check_wheels.py
+
+.PHONY: test-pythons
+test-pythons:  ## run every test on each of Python 3.11, 3.12 and 3.13 that is installed
+	@for version in 3.11 3.12 3.13; do \
+	  python$$version -c '' 2>/dev/null || { echo "python$$version: not installed"; continue; }; \
+	  echo "python$$version:"; \
+	  $(MAKE) test PYTHON=python$$version VENV=.cache/venv-$$version || exit 1; \
+	done
+
+.PHONY: pebble
+pebble: | $(VENV)/.python  ## get Pebble, the test CA, unless it is there
+	@$(bin)/python -m tests.pebble.install $(if $(CI),,|| $(call say,the tests that need it will be skipped))
+
+.PHONY: clean
+clean:  ## remove everything that make has made
+	@rm -rf .venv .cache .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist htmlcov
+	@find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/.python:
+	@$(if $(PYTHON),,echo 'no Python 3.11 or newer found: apt-get install python3 python3-venv' >&2; exit 1)
+	@$(if $(filter True,$(call old_enough,$(PYTHON))),,echo '$(PYTHON) is not Python 3.11 or newer' >&2; exit 1)
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo '$(PYTHON) cannot make a virtual environment: apt-get install python3-venv' >&2; exit 1; }
+	@$(call say,making $(VENV))
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/.demo: pyproject.toml $(demo) | $(VENV)/.python
+	@$(call say,installing acmez and what the demo needs into $(VENV))
+	@$(pip) install --editable '.[cli]' $(call editable,$(demo))
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml $(projects) tools/dev-requirements.txt | $(VENV)/.python
+	@$(call say,installing acmez with its plugins and the tools into $(VENV))
+	@$(pip) install --requirement tools/dev-requirements.txt
+	@$(pip) install --no-build-isolation --editable '.[cli]' $(call editable,$(projects))
+	@touch $@ $(VENV)/.demo
