@@ -90,9 +90,7 @@ class Batching(Protocol):
     Both get and return one entry per challenge, in the same order.
     """
 
-    def present_many(
-        self, challenges: Sequence[Challenge], scope: CancelScope
-    ) -> Sequence[Handle | None]: ...
+    def present_many(self, challenges: Sequence[Challenge], scope: CancelScope) -> Sequence[Handle | None]: ...
 
     def clean_up_many(
         self, challenges: Sequence[Challenge], handles: Sequence[Handle | None], scope: CancelScope

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from .errors import InputError, MalformedAnswer
+from .errors import MalformedAnswer
 from .identifier import Identifier
 from .problem import Problem, printable
-from .wire import JSONObject, Members, is_base64url
+from .transport import Response
+from .wire import JSONObject, Members, is_base64url, parse_object
 
 
 class ChallengeType(StrEnum):
@@ -107,17 +108,19 @@ class Challenge:
             raise MalformedAnswer(f"{self.identifier}: {self.type}: {wrong}", url=self.url)
         return f"{self.token}.{self.thumbprint}"
 
-    def with_status(self, raw: JSONObject, url: str) -> Challenge:
-        """Return this challenge as *raw* tells it anew."""
-        if not self.url:
-            raise InputError(f"{self.identifier}: {self.type}: the challenge has no URL")
-        members = Members(raw, url, "challenge")
+    def updated(self, response: Response) -> Challenge:
+        """Return this challenge as the answer tells it anew; an empty or odd answer changes nothing."""
+        try:
+            raw = parse_object(response.body, response.url)
+        except MalformedAnswer:
+            return self
+        members = Members(raw, response.url, "challenge")
         error = members.object("error")
         return replace(
             self,
             status=members.text("status") or self.status,
             validated=members.time("validated"),
-            error=None if error is None else Problem.from_json(error, url),
+            error=None if error is None else Problem.from_json(error, response.url),
             raw=raw,
         )
 

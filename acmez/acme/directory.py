@@ -63,9 +63,7 @@ class Meta:
             allow_certificate_get=members.flag("allow-certificate-get"),
             issuer_domain_names=members.texts("issuerDomainNames"),
             account_hash_prefix=members.text("accountHashPrefix"),
-            in_band_onion_caa_required=(
-                members.flag("inBandOnionCAARequired") or members.flag("onionCAARequired")
-            ),
+            in_band_onion_caa_required=(members.flag("inBandOnionCAARequired") or members.flag("onionCAARequired")),
             raw=raw,
         )
 

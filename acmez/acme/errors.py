@@ -20,13 +20,14 @@
     │   ├── ConnectError             nothing was sent: it is safe to repeat the request
     │   └── LostAnswer               the request was sent: the server may have acted on it
     ├── MalformedAnswer              an answer came that RFC 8555 does not allow
-    ├── KeyChangeError               a key rollover failed; says which key the account holds now
+    ├── KeyChangeError               a key rollover failed; knows which key the account answers to
     ├── PollTimeout                  a resource did not get where it was waited for
+    ├── StateError                   a resource got where it cannot come back from
     └── Cancelled                    the caller's scope was cancelled
         └── DeadlineExceeded         the caller's scope ran out of time
 
-The exceptions below `ProblemError` live in `acmez.acme.problem`; the porcelain adds its own below
-`AcmezError` in `acmez.errors`.
+`ProblemError` and what is below it live in `acmez.acme.problem`, `KeyChangeError` in
+`acmez.acme.account`; the porcelain adds its own below `AcmezError` in `acmez.errors`.
 """
 
 from __future__ import annotations
@@ -83,6 +84,20 @@ class PollTimeout(AcmeError):
     Attributes:
         url: the resource.
         status: its last status.
+    """
+
+    def __init__(self, message: str, *, url: str, status: str) -> None:
+        super().__init__(f"{url}: {message}")
+        self.url = url
+        self.status = status
+
+
+class StateError(AcmeError):
+    """A resource got into a state from which it will not reach the one that was waited for.
+
+    Attributes:
+        url: the resource.
+        status: its status.
     """
 
     def __init__(self, message: str, *, url: str, status: str) -> None:

@@ -102,11 +102,7 @@ class Problem:
 
     def __str__(self) -> str:
         about = f"{self.identifier}: " if self.identifier else ""
-        lines = [
-            f"{about}{printable(self.code)}: {self.detail}"
-            if self.detail
-            else f"{about}{printable(self.code)}"
-        ]
+        lines = [f"{about}{printable(self.code)}: {self.detail}" if self.detail else f"{about}{printable(self.code)}"]
         lines += [f"  {sub}" for sub in self.subproblems]
         return "\n".join(lines)
 

@@ -90,9 +90,7 @@ class Session:
             self._directory = fetched
         return fetched
 
-    def get(
-        self, url: str, operation: str, *, scope: CancelScope | None = None, accept: str = "*/*"
-    ) -> Response:
+    def get(self, url: str, operation: str, *, scope: CancelScope | None = None, accept: str = "*/*") -> Response:
         """GET what needs no signature: the directory and renewal information."""
         headers = {**self._headers, "Accept": accept}
         for attempt in attempts(self._retry, operation, scope):
@@ -147,9 +145,7 @@ class Session:
         scope: CancelScope | None = None,
     ) -> Response:
         """Fetch a resource (RFC 8555 §6.3)."""
-        return self.post(
-            url, None, operation, key=key, key_id=key_id, repeatable=True, accept=accept, scope=scope
-        )
+        return self.post(url, None, operation, key=key, key_id=key_id, repeatable=True, accept=accept, scope=scope)
 
     def _nonce(self, attempt: Attempt) -> str:
         """A nonce from the pool, or a new one (RFC 8555 §7.2)."""
@@ -157,9 +153,7 @@ class Session:
         if pooled is not None:
             return pooled
         url = self.directory(attempt.scope).require("newNonce")
-        probe = Attempt(
-            attempt.retry, "newNonce", attempt.scope, attempt.number, time.monotonic(), repeatable=True
-        )
+        probe = Attempt(attempt.retry, "newNonce", attempt.scope, attempt.number, time.monotonic(), repeatable=True)
         response = self._checked(self._send(probe, "HEAD", url, {**self._headers, "Accept": "*/*"}, None))
         nonce = nonce_of(response)
         if nonce is None:
@@ -182,9 +176,7 @@ class Session:
         finally:
             if self._observe is not None:
                 seconds = time.monotonic() - started
-                self._observe(
-                    Exchange(attempt.operation, method, url, status, started, seconds, attempt.number, error)
-                )
+                self._observe(Exchange(attempt.operation, method, url, status, started, seconds, attempt.number, error))
 
     @staticmethod
     def _checked(response: Response) -> Response:
@@ -225,9 +217,7 @@ class Attempt:
             return False
         asked = error.retry_after if isinstance(error, ProblemError) else None
         remaining = None if self.scope is None else self.scope.remaining()
-        failure = Failure(
-            kind, self.operation, self.number, time.monotonic() - self._began, remaining, asked, error
-        )
+        failure = Failure(kind, self.operation, self.number, time.monotonic() - self._began, remaining, asked, error)
         delay = self.retry.next_delay(failure)
         if delay is None or (remaining is not None and delay >= remaining):
             return False
@@ -289,9 +279,7 @@ def _problem(response: Response) -> Problem:
         except MalformedAnswer:
             pass  # a load balancer's page under a JSON content type
     start = printable(response.body[:200].decode("utf-8", "replace").strip())
-    return Problem(
-        "about:blank", f"the answer is no problem document: {start!r}" if start else "empty answer"
-    )
+    return Problem("about:blank", f"the answer is no problem document: {start!r}" if start else "empty answer")
 
 
 def _user_agent() -> str:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 from urllib.parse import urlsplit
 
 import requests.utils
@@ -200,7 +200,7 @@ class _Adapter(HTTPAdapter):
         manager.pool_classes_by_scheme = dict(self.pool_classes)
         return manager
 
-    def build_connection_pool_key_attributes(
+    def build_connection_pool_key_attributes(  # type: ignore[override]  # the stubs' return types are private
         self, request: requests.PreparedRequest, verify: Any, cert: Any = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         parts = urlsplit(str(request.url))
@@ -281,12 +281,8 @@ class Transport:
             scope.check()
             seconds = min(seconds, scope.remaining() or seconds)
         call = Call(time.monotonic() + seconds)
-        aborting: AbstractContextManager[None] = (
-            nullcontext() if scope is None else scope.on_cancel(call.abort)
-        )
-        timeout = Timeout(
-            connect=min(self._timeouts.connect, seconds), read=min(self._timeouts.read, seconds)
-        )
+        aborting: AbstractContextManager[None] = nullcontext() if scope is None else scope.on_cancel(call.abort)
+        timeout = Timeout(connect=min(self._timeouts.connect, seconds), read=min(self._timeouts.read, seconds))
         with aborting, self._watch.over(call):
             try:
                 return self._exchange(pool, call, method, url, headers, body, timeout)
@@ -341,9 +337,7 @@ class Transport:
         if parts.scheme not in ("https", "http") or not parts.hostname:
             raise InputError(f"{url[:200]!r}: not an https URL")
         if parts.scheme == "http" and not self._allow_http:
-            raise InputError(
-                f"{url[:200]!r}: ACME needs https (RFC 8555 §6.1); allow_http=True sends it all the same"
-            )
+            raise InputError(f"{url[:200]!r}: ACME needs https (RFC 8555 §6.1); allow_http=True sends it all the same")
         key = (parts.scheme, host)
         pool = self._pools.get(key)
         if pool is None:
@@ -355,10 +349,9 @@ class Transport:
     def _open_pool(self, url: str, method: str) -> HTTPConnectionPool:
         request = requests.PreparedRequest()
         request.method, request.url = method, url
-        pool: HTTPConnectionPool = self._adapter.get_connection_with_tls_context(
-            request, verify=True, proxies=self._proxies(url)
-        )
-        return pool
+        proxies = self._proxies(url)
+        pool = self._adapter.get_connection_with_tls_context(request, verify=True, proxies=proxies)
+        return cast("HTTPConnectionPool", pool)
 
     def _proxies(self, url: str) -> dict[str, str]:
         if self._proxy is None:
@@ -397,8 +390,8 @@ def ssl_context(trust: Trust) -> ssl.SSLContext:
 
 
 def _has_trust_directory() -> bool:
-    directory = ssl.get_default_verify_paths().capath
-    return directory is not None and any(Path(directory).iterdir())
+    directory = ssl.get_default_verify_paths().openssl_capath
+    return Path(directory).is_dir() and any(Path(directory).iterdir())
 
 
 def _target(url: str) -> str:

@@ -1,0 +1,99 @@
+"""Certificates and revocation (RFC 8555 §7.4.2, §7.6)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import IntEnum
+from functools import cached_property
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from .errors import MalformedAnswer
+from .transport import Response
+
+_PEM = re.compile(rb"-----BEGIN ([^-\n\r]{1,64})-----.*?-----END \1-----", re.DOTALL)
+_MAX_CERTIFICATES = 32
+
+
+class RevocationReason(IntEnum):
+    """Why a certificate is revoked (RFC 5280 §5.3.1); which ones a CA takes is its own business."""
+
+    UNSPECIFIED = 0
+    KEY_COMPROMISE = 1
+    CA_COMPROMISE = 2
+    AFFILIATION_CHANGED = 3
+    SUPERSEDED = 4
+    CESSATION_OF_OPERATION = 5
+    CERTIFICATE_HOLD = 6
+    REMOVE_FROM_CRL = 8
+    PRIVILEGE_WITHDRAWN = 9
+    AA_COMPROMISE = 10
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A certificate with the issuers that a server sent with it.
+
+    Attributes:
+        url: where it was downloaded.
+        pem: the certificates, leaf first, nothing else.
+        alternates: URLs of other chains for the same certificate (RFC 8555 §7.4.2).
+    """
+
+    url: str
+    pem: bytes = field(repr=False)
+    alternates: tuple[str, ...] = ()
+
+    @classmethod
+    def from_response(cls, response: Response) -> Chain:
+        """Read a downloaded chain, whatever content type it came under.
+
+        Raises:
+            MalformedAnswer: it holds no certificate, or anything that is not one (RFC 8555 §11.4).
+        """
+        pem = certificates_only(response.body, response.url)
+        links = tuple(url for url in response.links.get("alternate", ()) if url != response.url)
+        chain = cls(response.url, pem, links)
+        _ = chain.certificates
+        return chain
+
+    @cached_property
+    def certificates(self) -> tuple[x509.Certificate, ...]:
+        """The certificates, leaf first."""
+        try:
+            return tuple(x509.load_pem_x509_certificates(self.pem))
+        except ValueError as exc:
+            raise MalformedAnswer(f"a certificate cannot be read: {exc}", url=self.url) from exc
+
+    @property
+    def leaf(self) -> x509.Certificate:
+        """The certificate itself."""
+        return self.certificates[0]
+
+
+def certificates_only(body: bytes, url: str) -> bytes:
+    """Return the PEM certificates of *body*, one after another.
+
+    Raises:
+        MalformedAnswer: there is none, there are too many, or there is another kind of PEM block: a
+            private key, say, that a careless client would write to a file.
+    """
+    blocks = list(_PEM.finditer(body))
+    foreign = sorted({match[1].decode("ascii", "replace") for match in blocks} - {"CERTIFICATE"})
+    if foreign:
+        raise MalformedAnswer(f"the certificate chain holds {', '.join(map(repr, foreign))}", url=url)
+    if not blocks or not body.lstrip().startswith(b"-----BEGIN CERTIFICATE-----"):
+        raise MalformedAnswer("the answer is no PEM certificate chain", url=url)
+    if len(blocks) > _MAX_CERTIFICATES:
+        raise MalformedAnswer(f"the chain holds {len(blocks)} certificates (limit: {_MAX_CERTIFICATES})", url=url)
+    if _PEM.sub(b"", body).strip():
+        raise MalformedAnswer("the certificate chain holds something beside certificates", url=url)
+    return b"".join(match[0] + b"\n" for match in blocks)
+
+
+def same_public_key(certificate: x509.Certificate, request: x509.CertificateSigningRequest) -> bool:
+    """Whether the certificate is for the key of the request."""
+    encoding = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+    return certificate.public_key().public_bytes(*encoding) == request.public_key().public_bytes(*encoding)
