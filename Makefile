@@ -65,9 +65,12 @@ wheels: $(VENV)/.dev  ## build each wheel and install it alone into an empty env
 .PHONY: test-pythons
 test-pythons:  ## run every test on each of Python 3.11, 3.12 and 3.13 that is installed
 	@for version in 3.11 3.12 3.13; do \
-	  python$$version -c '' 2>/dev/null || { echo "python$$version: not installed"; continue; }; \
-	  echo "python$$version:"; \
-	  $(MAKE) test PYTHON=python$$version VENV=.cache/venv-$$version || exit 1; \
+	  for python in python$$version $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$$version.*/bin/python$$version none; do \
+	    $$python -c '' 2>/dev/null && break; \
+	  done; \
+	  [ $$python = none ] && { echo "Python $$version is not installed"; continue; }; \
+	  echo "Python $$version:"; \
+	  $(MAKE) test PYTHON=$$python VENV=.cache/venv-$$version || exit 1; \
 	done
 
 .PHONY: pebble

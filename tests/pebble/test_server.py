@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import ssl
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import trustme
+from cryptography import x509
 
 from tests.pebble.fetching import fetch
 from tests.pebble.fixtures import PebbleFactory
@@ -29,6 +31,13 @@ def read_directory(pebble: Pebble, trust: Path | None = None) -> dict[str, objec
 
 def meta_of(pebble: Pebble) -> dict[str, object]:
     return cast("dict[str, object]", read_directory(pebble)["meta"])
+
+
+def renewal_id(issuer: x509.Certificate, serial: int) -> str:
+    """The certificate identifier of RFC 9773 §4.1."""
+    key_id = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    parts = (key_id, serial.to_bytes(serial.bit_length() // 8 + 1))
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
 
 
 def is_listening(port: int) -> bool:
@@ -93,6 +102,18 @@ def test_challenge_ports_are_left_to_the_tests_responders(pebble: Pebble):
         assert not is_listening(port)
         with socket.create_server((LOOPBACK, port)):
             assert is_listening(port)
+
+
+@pytest.mark.parametrize("answer", ['{"suggestedWindow": {"start": "soon"}}', "not even json"])
+def test_renewal_info_can_be_set_to_anything(pebble: Pebble, answer: str):
+    # Pebble keeps its intermediate like any certificate it issued, and looks no further than the serial.
+    pem = pebble.intermediate_pem()
+    intermediate = x509.load_pem_x509_certificate(pem.encode())
+    pebble.set_renewal_info(pem, answer)
+    identifier = renewal_id(intermediate, intermediate.serial_number)
+    url = urlsplit(f"{read_directory(pebble)['renewalInfo']}/{identifier}")
+    tls = ssl.create_default_context(cafile=pebble.trust)
+    assert fetch((LOOPBACK, url.port or 0), url.path, tls=tls).decode() == answer
 
 
 def test_two_servers_run_side_by_side(pebble_factory: PebbleFactory):
