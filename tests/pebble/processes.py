@@ -54,9 +54,7 @@ class ServerProcess:
             except OSError as error:
                 if self._ended_within(0.02):
                     self._fail_on_lost_port()
-                    raise StartError(
-                        self._describe(f"ended with status {self._process.returncode}")
-                    ) from error
+                    raise StartError(self._describe(f"ended with status {self._process.returncode}")) from error
                 if time.monotonic() > deadline:
                     raise StartError(self._describe(f"does not answer ({error})")) from error
             else:

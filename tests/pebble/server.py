@@ -67,11 +67,7 @@ class PebbleOptions:
 
     def environ(self) -> dict[str, str]:
         """Return the part that Pebble reads from its environment."""
-        pause = (
-            {"PEBBLE_VA_NOSLEEP": "1"}
-            if self.va_sleep is None
-            else {"PEBBLE_VA_SLEEPTIME": str(self.va_sleep)}
-        )
+        pause = {"PEBBLE_VA_NOSLEEP": "1"} if self.va_sleep is None else {"PEBBLE_VA_SLEEPTIME": str(self.va_sleep)}
         return pause | {
             "PEBBLE_VA_ALWAYS_VALID": str(int(self.always_valid)),
             "PEBBLE_WFE_NONCEREJECT": str(self.nonce_reject),
@@ -116,9 +112,7 @@ class Pebble:
     dns: ChallengeDNS
     log: Path
 
-    def __init__(
-        self, directory: Path, options: PebbleOptions | None = None, binaries: Binaries | None = None
-    ) -> None:
+    def __init__(self, directory: Path, options: PebbleOptions | None = None, binaries: Binaries | None = None) -> None:
         """Prepare a server that keeps its files in a new folder in `directory`; `with` starts it."""
         self.options = options or PebbleOptions()
         self._binaries = binaries

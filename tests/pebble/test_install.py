@@ -33,9 +33,7 @@ def test_version_is_read_from_the_modules_record(pebble_binaries: Binaries):
         ("echo 'flag provided but not defined: -version' >&2; exit 2", (0,)),
     ],
 )
-def test_version_is_asked_from_a_program_without_such_a_record(
-    tmp_path: Path, output: str, version: tuple[int, ...]
-):
+def test_version_is_asked_from_a_program_without_such_a_record(tmp_path: Path, output: str, version: tuple[int, ...]):
     assert version_of(install_script(tmp_path / "pebble", output)) == version
 
 
