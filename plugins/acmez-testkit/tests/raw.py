@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import NameOID
 
+from .responders import Http01
+
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 _CURVES: dict[str, tuple[str, str, hashes.HashAlgorithm, int]] = {
     "secp256r1": ("P-256", "ES256", hashes.SHA256(), 32),
@@ -239,3 +241,23 @@ class Raw:
         assert self.post(challenge["url"], {}).status == 200
         url = self.post(challenge["url"]).links("up")[0]
         return self.until(url, "valid", "invalid")
+
+    def authorize(self, http01: Http01, order: Mapping[str, Any]) -> None:
+        """Have every pending authorization of an order validated by http-01."""
+        for authorization in self.authorizations(order):
+            if authorization["status"] == "pending":
+                challenge = self.challenge(authorization, "http-01")
+                http01.answers[challenge["token"]] = self.key_authorization(challenge)
+                assert self.respond(authorization, "http-01")["status"] == "valid"
+
+    def ready(self, http01: Http01, *names: str, **members: object) -> tuple[str, dict[str, Any]]:
+        """An order that can be finalized: its URL and its object."""
+        url, order = self.order(*names, **members)
+        self.authorize(http01, order)
+        return url, self.until(url, "ready")
+
+    def obtain(self, http01: Http01, *names: str, key: Any = None, **members: object) -> x509.Certificate:
+        """A certificate for DNS names."""
+        _, order = self.ready(http01, *names, **members)
+        done = self.post(order["finalize"], {"csr": csr(*names, key=key)}).json
+        return x509.load_pem_x509_certificate(self.post(done["certificate"]).body)

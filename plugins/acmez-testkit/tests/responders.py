@@ -23,7 +23,10 @@ ACME_IDENTIFIER = x509.ObjectIdentifier("1.3.6.1.5.5.7.1.31")
 class Http01:
     """Answers `/.well-known/acme-challenge/<token>`; remembers what the requests looked like."""
 
-    def __init__(self, family: socket.AddressFamily = socket.AF_INET) -> None:
+    def __init__(
+        self, family: socket.AddressFamily = socket.AF_INET, tls: ssl.SSLContext | None = None, port: int = 0
+    ) -> None:
+        self.answers_once = False
         self.answers: dict[str, str] = {}
         self.redirects: dict[str, str] = {}
         self.seen: list[tuple[str, str]] = []
@@ -36,6 +39,8 @@ class Http01:
                 location, answer = outer.redirects.get(self.path), outer.answers.get(token)
                 status = 302 if location else 200 if answer is not None else 404
                 body = (answer or "").encode()
+                if outer.answers_once:
+                    outer.answers.pop(token, None)
                 self.send_response(status)
                 if location:
                     self.send_header("Location", location)
@@ -51,7 +56,9 @@ class Http01:
             request_queue_size = 256
             daemon_threads = False
 
-        self._server = Server(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0), Handler)
+        self._server = Server(("::1" if family == socket.AF_INET6 else "127.0.0.1", port), Handler)
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.port: int = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()

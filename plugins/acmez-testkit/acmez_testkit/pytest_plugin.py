@@ -1,0 +1,48 @@
+"""The fixture `acme_ca`, for `pytest_plugins = ["acmez_testkit.pytest_plugin"]` in the top conftest.py."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from acmez_testkit.behaviour import Behaviour
+from acmez_testkit.ca import EmbeddedCA
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known, for --strict-markers."""
+    config.addinivalue_line("markers", "acme_ca(**fields): fields of acmez_testkit.Behaviour for the fixture acme_ca")
+
+
+@pytest.fixture
+def acme_ca(request: pytest.FixtureRequest) -> Iterator[EmbeddedCA]:
+    """A started CA that validates at free loopback ports (`acme_ca.behaviour.http_port`, `.tls_port`).
+
+    `@pytest.mark.acme_ca(async_finalize=True)` sets fields of its Behaviour, on a module, a class or
+    a test, the nearest one last; an indirect parameter is a mapping of fields, or a whole Behaviour.
+    It fails the test at its end if the CA itself had an error.
+    """
+    with EmbeddedCA(_behaviour(request)) as ca:
+        yield ca
+    if ca.internal_errors:
+        raise ExceptionGroup("errors of the embedded CA itself", list(ca.internal_errors))
+
+
+def _behaviour(request: pytest.FixtureRequest) -> Behaviour:
+    parameter: object = getattr(request, "param", {})
+    if isinstance(parameter, Behaviour):
+        return parameter
+    if not isinstance(parameter, Mapping):
+        raise pytest.UsageError(f"acme_ca: expected a Behaviour or a mapping of its fields, got {parameter!r}")
+    http_port, tls_port = _free_ports()
+    fields: dict[str, object] = {"http_port": http_port, "tls_port": tls_port}
+    for marker in reversed(list(request.node.iter_markers("acme_ca"))):
+        fields.update(marker.kwargs)
+    return Behaviour(**{**fields, **parameter})  # type: ignore[arg-type]
+
+
+def _free_ports() -> tuple[int, int]:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        return one.getsockname()[1], other.getsockname()[1]
