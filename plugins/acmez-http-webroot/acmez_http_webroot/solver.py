@@ -1,0 +1,131 @@
+"""The solver: which web root a name has, and what is put there."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import ClassVar
+
+from acmez.acme.identifier import Identifier, IdentifierType
+from acmez.acme.wire import JSON, is_base64url
+from acmez.protocols import CancelScope, Challenge, Handle
+
+from .errors import WebrootError
+from .files import DIRECTORIES, ChallengeFiles
+
+_NAME = re.compile(r"(\*\.)?([a-z0-9_-]+\.)*[a-z0-9_-]+\Z")
+
+
+@dataclass
+class WebrootSolver:
+    """Answers http-01 with files below the document root of a web server that runs already.
+
+    Attributes:
+        path: the web root of every name that `webroots` does not tell; may be left out if that tells all.
+        webroots: a name, "*." and a name (whatever is below it), or an IP address -> its web root. The most
+            exact one counts.
+        mode: permissions of the challenge files, whatever the umask; the web server must be able to read them.
+
+    Raises:
+        ValueError: there is no web root at all, or a value is impossible.
+    """
+
+    name: ClassVar[str] = "http-webroot"
+    challenge_type: ClassVar[str] = "http-01"
+
+    path: Path | None = None
+    webroots: dict[str, Path] = field(default_factory=dict)
+    mode: int = 0o644
+
+    def __post_init__(self) -> None:
+        if self.path is None and not self.webroots:
+            raise ValueError("path or webroots is required")
+        if not 0o400 <= self.mode <= 0o777:
+            raise ValueError(f"mode: {self.mode} is no file mode the owner can read (did you mean 0o644?)")
+        self._roots = {_pattern(name): Path(root) for name, root in self.webroots.items()}
+        self._files = ChallengeFiles(self.mode)
+
+    def present(self, challenge: Challenge, scope: CancelScope) -> Handle:
+        """Write the file; return where it is and which directories were made for it.
+
+        Raises:
+            WebrootError: the name has no web root, or the file cannot be written.
+            MalformedAnswer: the CA's token cannot be part of a URL.
+        """
+        scope.check()
+        content = challenge.key_authorization
+        token = _token(challenge.token)
+        webroot = self._webroot(challenge.identifier)
+        made = self._files.write(webroot, token, content.encode())
+        return {"webroot": str(webroot), "file": f"{DIRECTORIES[-1]}/{token}", "made": made}
+
+    def clean_up(self, challenge: Challenge, handle: Handle | None, scope: CancelScope) -> None:
+        """Remove the file, and the directories that were made if they are empty.
+
+        A file with other contents than this challenge's is left alone.
+
+        Raises:
+            WebrootError: the file is there and cannot be removed, or *handle* is not this solver's.
+        """
+        scope.check()
+        known = challenge.token and challenge.thumbprint
+        content = challenge.key_authorization.encode() if known else None
+        if handle is not None:
+            webroot, token, made = _read(handle)
+            self._files.remove(webroot, token, content, made)
+        elif challenge.token is not None:
+            webroot = self._webroot(challenge.identifier)
+            self._files.remove(webroot, _token(challenge.token), content, ())
+
+    def _webroot(self, identifier: Identifier) -> Path:
+        root = next((self._roots[p] for p in _patterns(identifier) if p in self._roots), self.path)
+        if root is None:
+            raise WebrootError(f"{identifier}: no web root is set: add the name to 'webroots', or set 'path'")
+        # The real place: a link such as `current` may lead to the next release when it is cleaned up.
+        return Path(os.path.realpath(root))
+
+
+def _pattern(text: str) -> str:
+    """Return a key of `webroots` as `_patterns` yields it."""
+    name = text.lower().rstrip(".")
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        if _NAME.match(name):
+            return name
+    hint = "" if text.isascii() else " (write its A-labels, xn--...)"
+    raise ValueError(f"webroots: {text!r} is no name, '*.' and a name, or IP address{hint}")
+
+
+def _patterns(identifier: Identifier) -> Iterator[str]:
+    """Yield what may stand for an identifier in `webroots`, most exact first."""
+    kind, name = identifier.key
+    yield name
+    while kind == IdentifierType.DNS and "." in name:
+        name = name.partition(".")[2]
+        yield f"*.{name}"
+
+
+def _token(token: str | None) -> str:
+    """Return a token that is safe as a file name, whoever made the challenge."""
+    if token is None or not is_base64url(token):
+        raise WebrootError(f"{DIRECTORIES[-1]}: the token is not base64url")
+    return token
+
+
+def _read(handle: Handle) -> tuple[Path, str, list[str]]:
+    """Return the web root, token and directories made that *handle* tells."""
+    match handle:
+        case {"webroot": str(webroot), "file": str(file), "made": list(made)}:
+            place = PurePosixPath(file)
+            if Path(webroot).is_absolute() and str(place.parent) == DIRECTORIES[-1]:
+                return Path(webroot), _token(place.name), [name for name in made if _is_directory(name)]
+    raise WebrootError(f"{DIRECTORIES[-1]}: the handle is not one of 'http-webroot'")
+
+
+def _is_directory(name: JSON) -> bool:
+    return name in DIRECTORIES
