@@ -1,0 +1,18 @@
+"""Which distribution has which plugin, for the message that says what to install.
+
+A test keeps this equal to the entry points of `plugins/*/pyproject.toml`. Only names from here are ever
+suggested: a name made up from what somebody typed would send them to whoever registered it first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+#: Plugin name -> distribution.
+KNOWN_PLUGINS: Mapping[str, str] = MappingProxyType(
+    {
+        "http-standalone": "acmez-http-standalone",
+        "http-webroot": "acmez-http-webroot",
+    }
+)
