@@ -54,14 +54,14 @@ class ChallengeFiles:
                 continue
         raise WebrootError(f"{webroot / DIRECTORIES[-1]}: is removed as often as it is made")
 
-    def remove(self, webroot: Path, token: str, content: bytes | None, made: Collection[str]) -> None:
+    def remove(self, webroot: Path, token: str, made: Collection[str], content: bytes | None) -> None:
         """Remove the file, and of the directories *made* those that are empty; what is gone is gone.
 
         Args:
             webroot: as given to `write`.
             token: as given to `write`.
-            content: as given to `write`, to leave a file alone that holds anything else; `None`: not known.
             made: what `write` returned, here or in another process.
+            content: as given to `write`, to leave a file alone that holds anything else; `None`: not known.
         """
         with ExitStack() as stack, self._lock:
             opened = _open_existing(webroot, stack)

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 from acmez.acme.identifier import Identifier, IdentifierType
-from acmez.acme.wire import JSON, is_base64url
+from acmez.acme.wire import is_base64url
 from acmez.protocols import CancelScope, Challenge, Handle
 
 from .errors import WebrootError
@@ -53,14 +53,17 @@ class WebrootSolver:
         """Write the file; return where it is and which directories were made for it.
 
         Raises:
-            WebrootError: the name has no web root, or the file cannot be written.
-            MalformedAnswer: the CA's token cannot be part of a URL.
+            WebrootError: the name has no web root, the file cannot be written, or the token cannot name one.
+            MalformedAnswer: the CA sent no usable token.
         """
         scope.check()
-        content = challenge.key_authorization
-        token = _token(challenge.token)
-        webroot = self._webroot(challenge.identifier)
-        made = self._files.write(webroot, token, content.encode())
+        content = challenge.key_authorization.encode()
+        webroot, token = self._webroot(challenge.identifier), _token(challenge)
+        if webroot is None:
+            raise WebrootError(f"{challenge.identifier}: no web root is set: add the name to 'webroots', or set 'path'")
+        if token is None:
+            raise WebrootError(f"{webroot / DIRECTORIES[-1]}: the token is not base64url")
+        made = self._files.write(webroot, token, content)
         return {"webroot": str(webroot), "file": f"{DIRECTORIES[-1]}/{token}", "made": made}
 
     def clean_up(self, challenge: Challenge, handle: Handle | None, scope: CancelScope) -> None:
@@ -71,22 +74,19 @@ class WebrootSolver:
         Raises:
             WebrootError: the file is there and cannot be removed, or *handle* is not this solver's.
         """
-        scope.check()
         known = challenge.token and challenge.thumbprint
         content = challenge.key_authorization.encode() if known else None
         if handle is not None:
-            webroot, token, made = _read(handle)
-            self._files.remove(webroot, token, content, made)
-        elif challenge.token is not None:
-            webroot = self._webroot(challenge.identifier)
-            self._files.remove(webroot, _token(challenge.token), content, ())
+            self._files.remove(*_read(handle), content)
+            return
+        webroot, token = self._webroot(challenge.identifier), _token(challenge)
+        if webroot is not None and token is not None:
+            self._files.remove(webroot, token, (), content)
 
-    def _webroot(self, identifier: Identifier) -> Path:
+    def _webroot(self, identifier: Identifier) -> Path | None:
         root = next((self._roots[p] for p in _patterns(identifier) if p in self._roots), self.path)
-        if root is None:
-            raise WebrootError(f"{identifier}: no web root is set: add the name to 'webroots', or set 'path'")
         # The real place: a link such as `current` may lead to the next release when it is cleaned up.
-        return Path(os.path.realpath(root))
+        return None if root is None else Path(os.path.realpath(root))
 
 
 def _pattern(text: str) -> str:
@@ -110,11 +110,9 @@ def _patterns(identifier: Identifier) -> Iterator[str]:
         yield f"*.{name}"
 
 
-def _token(token: str | None) -> str:
-    """Return a token that is safe as a file name, whoever made the challenge."""
-    if token is None or not is_base64url(token):
-        raise WebrootError(f"{DIRECTORIES[-1]}: the token is not base64url")
-    return token
+def _token(challenge: Challenge) -> str | None:
+    """Return the token if it is safe as a file name, whoever made the challenge."""
+    return challenge.token if challenge.token is not None and is_base64url(challenge.token) else None
 
 
 def _read(handle: Handle) -> tuple[Path, str, list[str]]:
@@ -122,10 +120,6 @@ def _read(handle: Handle) -> tuple[Path, str, list[str]]:
     match handle:
         case {"webroot": str(webroot), "file": str(file), "made": list(made)}:
             place = PurePosixPath(file)
-            if Path(webroot).is_absolute() and str(place.parent) == DIRECTORIES[-1]:
-                return Path(webroot), _token(place.name), [name for name in made if _is_directory(name)]
+            if Path(webroot).is_absolute() and str(place.parent) == DIRECTORIES[-1] and is_base64url(place.name):
+                return Path(webroot), place.name, [name for name in DIRECTORIES if name in made]
     raise WebrootError(f"{DIRECTORIES[-1]}: the handle is not one of 'http-webroot'")
-
-
-def _is_directory(name: JSON) -> bool:
-    return name in DIRECTORIES
