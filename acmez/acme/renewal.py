@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
-from .errors import InputError, MalformedAnswer
+from .errors import AcmeError, InputError, MalformedAnswer
+from .problem import AlreadyReplaced, Conflict, ProblemError, RateLimited
 from .transport import Response
 from .wire import JSONObject, Members, b64encode, parse_object, parse_timestamp
 
@@ -91,3 +92,17 @@ def certificate_id(certificate: x509.Certificate) -> str:
     # The DER content octets: a leading zero keeps the number positive.
     octets = serial.to_bytes(serial.bit_length() // 8 + 1, "big", signed=True)
     return f"{b64encode(identifier)}.{b64encode(octets)}"
+
+
+def refuses_replaces(error: AcmeError) -> bool:
+    """Whether a CA refused newOrder for the sake of `replaces`, which is then better left out.
+
+    RFC 9773 §5 has alreadyReplaced; Boulder answers malformed for a certificate it does not know,
+    unauthorized for one of another account, and conflict.
+    """
+    if not isinstance(error, ProblemError) or error.status >= 500 or isinstance(error, RateLimited):
+        return False
+    words = error.problem.detail.lower()
+    return isinstance(error, AlreadyReplaced | Conflict) or any(
+        word in words for word in ("replac", "ari ", "predecessor", "certid", "aki")
+    )

@@ -6,7 +6,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Self
 
 from .errors import Cancelled, DeadlineExceeded
@@ -19,8 +19,8 @@ class CancelScope:
     a shielded scope (`shield`) is for cleaning up after the parent was cancelled.
 
     Args:
-        timeout: seconds until the deadline; `None`: no deadline.
-        parent: the scope that bounds this one.
+        timeout: seconds until the deadline, infinity included; `None`: no deadline.
+        parent: the scope that bounds this one; it knows this one until `close`.
     """
 
     def __init__(self, timeout: float | None = None, *, parent: CancelScope | None = None) -> None:
@@ -30,7 +30,7 @@ class CancelScope:
         self._ids = itertools.count()
         self._reason = "cancelled"
         self._parent = parent
-        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._deadline = None if timeout is None else time.monotonic() + min(timeout, threading.TIMEOUT_MAX)
         if parent is not None and parent._deadline is not None:
             ends = parent._deadline
             self._deadline = ends if self._deadline is None else min(ends, self._deadline)
@@ -57,7 +57,10 @@ class CancelScope:
         return CancelScope(timeout)
 
     def cancel(self, reason: str = "cancelled") -> None:
-        """End every blocking call under this scope at once; safe from any thread, more than once."""
+        """End every blocking call under this scope at once; safe from any thread, more than once.
+
+        Every callback is called, also after one that raised; the last one's exception comes out.
+        """
         with self._lock:
             if self._ended.is_set():
                 return
@@ -65,8 +68,9 @@ class CancelScope:
             self._ended.set()
             callbacks = list(self._callbacks.values())
             self._callbacks.clear()
-        for callback in callbacks:
-            callback()
+        with ExitStack() as stack:
+            for callback in reversed(callbacks):
+                stack.callback(callback)
 
     @property
     def cancelled(self) -> bool:
@@ -88,8 +92,23 @@ class CancelScope:
         """Sleep; wake and raise as `check` does when the scope ends first."""
         self.check()
         remaining = self.remaining()
-        self._ended.wait(seconds if remaining is None else min(seconds, remaining))
+        cut = remaining is not None and remaining <= seconds
+        self._ended.wait(remaining if cut else min(seconds, threading.TIMEOUT_MAX))
         self.check()
+        if cut:
+            raise DeadlineExceeded("deadline exceeded")
+
+    def wait(self, event: threading.Event, timeout: float | None = None) -> bool:
+        """Wait for *event* and return whether it is set; wake and raise as `check` does when the scope ends.
+
+        The event is set by a cancellation too, which is what wakes the waiter.
+        """
+        with self.on_cancel(event.set):
+            remaining = self.remaining()
+            bounds = [seconds for seconds in (timeout, remaining) if seconds is not None]
+            happened = event.wait(min(bounds, default=None))
+        self.check()
+        return happened
 
     @contextmanager
     def on_cancel(self, callback: Callable[[], None]) -> Iterator[None]:

@@ -1,0 +1,279 @@
+"""The porcelain client: the whole order flow of RFC 8555 §7.1 behind a few methods."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Self
+
+from cryptography import x509
+
+from . import events
+from .acme.account import Account
+from .acme.certificate import RevocationReason
+from .acme.client import Client as AcmeClient
+from .acme.errors import InputError
+from .acme.jws import ExternalAccount, PrivateKey, SigningKey
+from .acme.polling import Polling
+from .acme.problem import AccountDoesNotExist
+from .acme.renewal import RenewalInfo
+from .acme.retry import RetryPolicy
+from .acme.scope import CancelScope
+from .acme.session import Exchange
+from .acme.transport import Timeouts, Transport, Trust
+from .certificate import Certificate
+from .engine import Engine
+from .issuance import Issuance, Request
+from .keys import generate
+from .protocols import KeyProvider, Solver
+from .routing import Route
+from .spec import CertificateSpec
+
+if TYPE_CHECKING:
+    from .plugins import PluginManager
+
+
+class Client:
+    """Obtains certificates from one CA with one account; safe for many threads.
+
+    Args:
+        directory: the CA's directory URL, or a short name such as "letsencrypt-staging".
+        solvers: answer the challenges; a `Route` says for which names, and who waits.
+        account_key: the account's key, or what provides it; `None`: a new one, for a throw-away account.
+        account_url: the account's URL, if you kept it; `None`: the CA is asked by key.
+        contact, terms_of_service_agreed, external_account: what `register` sends if it is given nothing.
+        certificates: the specifications that `certificates` returns, as a config file names them.
+        preferred_challenges: challenge types to try first, best first.
+        plugins: hooks that decide and watch; `None`: none.
+        on_event: is called with every event, one at a time.
+        retry: decides which requests are repeated; `None`: the built-in policy.
+        polling: when to look again at what the CA is working on.
+        trust: what vouches for the CA's own server: PEM file, directory, bytes or `SSLContext`;
+            `None`: the system's trust store.
+        proxy: URL; `None`: as the environment says; "": none.
+        timeouts: seconds for each request.
+        parallelism: how many requests and solver calls at once for one order, and how many connections.
+        cleanup_timeout: seconds that cleaning up may take, whatever happened before.
+        allow_http: also talk to a CA without TLS; for tests.
+        user_agent: put in front of the library's own.
+    """
+
+    def __init__(
+        self,
+        directory: str,
+        *,
+        solvers: Sequence[Solver | Route] = (),
+        account_key: KeyProvider | PrivateKey | None = None,
+        account_url: str | None = None,
+        contact: Sequence[str] = (),
+        terms_of_service_agreed: bool = False,
+        external_account: ExternalAccount | None = None,
+        certificates: Sequence[CertificateSpec] = (),
+        preferred_challenges: Sequence[str] = (),
+        plugins: PluginManager | None = None,
+        on_event: Callable[[events.Event], None] | None = None,
+        retry: RetryPolicy | None = None,
+        polling: Polling | None = None,
+        trust: Trust = None,
+        proxy: str | None = None,
+        timeouts: Timeouts | None = None,
+        parallelism: int = 10,
+        cleanup_timeout: float = 30.0,
+        allow_http: bool = False,
+        user_agent: str = "",
+    ) -> None:
+        if parallelism < 1:
+            raise InputError(f"parallelism: {parallelism!r} is not at least 1")
+        self.certificates = tuple(certificates)
+        self._account_key = account_key
+        self._account_url = account_url
+        self._contact = tuple(contact)
+        self._terms_agreed = terms_of_service_agreed
+        self._external_account = external_account
+        self._lock = threading.Lock()
+        self._signing_key: SigningKey | None = None
+        self._account: Account | None = None
+        self._transport = Transport(
+            trust=trust,
+            proxy=proxy,
+            connections=parallelism,
+            timeouts=timeouts,
+            allow_http=allow_http,
+            user_agent=user_agent,
+        )
+        self.acme = AcmeClient(_directory_url(directory), transport=self._transport, retry=retry, observe=self._observe)
+        self._engine = Engine(
+            acme=self.acme,
+            routes=tuple(solver if isinstance(solver, Route) else Route(solver) for solver in solvers),
+            plugins=plugins,
+            on_event=on_event,
+            preferred_challenges=tuple(preferred_challenges),
+            parallelism=parallelism,
+            polling=polling or Polling(),
+            cleanup_timeout=cleanup_timeout,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; a later call opens new ones."""
+        self._transport.close()
+
+    # The account, RFC 8555 §7.3
+
+    def register(
+        self,
+        contact: Sequence[str] | None = None,
+        *,
+        terms_of_service_agreed: bool | None = None,
+        external_account: ExternalAccount | None = None,
+        scope: CancelScope | None = None,
+    ) -> Account:
+        """Create the account, or find the one that the key has already.
+
+        Args:
+            contact: URLs such as "mailto:admin@example.com".
+            terms_of_service_agreed: whether you agree to the CA's terms.
+            external_account: what the CA gave you to bind the account to (RFC 8555 §7.3.4).
+
+        Raises:
+            UserActionRequired: the terms must be agreed to; the error holds their URL.
+            ExternalAccountRequired: the CA wants an external account binding.
+        """
+        account = self.acme.new_account(
+            self._key(),
+            contact=self._contact if contact is None else contact,
+            terms_of_service_agreed=self._terms_agreed if terms_of_service_agreed is None else terms_of_service_agreed,
+            external_account=external_account or self._external_account,
+            scope=scope,
+        )
+        return self._adopt(account)
+
+    def account(self, *, scope: CancelScope | None = None) -> Account:
+        """Return the account of the key.
+
+        Raises:
+            AccountDoesNotExist: it was never registered; call `register`.
+        """
+        if self._account is not None:
+            return self._account
+        if self._account_url is not None:
+            return self._adopt(Account(self._account_url, self._key()))
+        try:
+            return self._adopt(self.acme.find_account(self._key(), scope=scope))
+        except AccountDoesNotExist as exc:
+            exc.add_note("the account key is not registered with this CA: call register() first")
+            raise
+
+    def _adopt(self, account: Account) -> Account:
+        with self._lock:
+            self._account = account
+        self._engine.emit(events.AccountReady(account=account.url))
+        return account
+
+    def _key(self) -> SigningKey:
+        with self._lock:
+            if self._signing_key is None:
+                given = self._account_key
+                if given is None:
+                    key = generate("ec-p256")
+                else:
+                    key = given if isinstance(given, PrivateKey) else given.get("account")
+                self._signing_key = SigningKey(key)
+            return self._signing_key
+
+    # Certificates, RFC 8555 §7.4
+
+    def obtain(
+        self,
+        what: Sequence[str] | bytes | str | x509.CertificateSigningRequest | CertificateSpec,
+        *,
+        key: KeyProvider | PrivateKey | None = None,
+        profile: str | None = None,
+        preferred_chain: str | None = None,
+        replaces: x509.Certificate | str | None = None,
+        allow_subset: bool = False,
+        timeout: float | None = None,
+        scope: CancelScope | None = None,
+    ) -> Certificate:
+        """Obtain one certificate.
+
+        Args:
+            what: names ("example.com", "*.example.com", "192.0.2.1"), or a certificate request of your
+                own (PEM, DER or object), or a `CertificateSpec`, which the other arguments complete.
+            key: the certificate's key, or what provides it; `None`: a new EC P-256 key.
+            profile: one of the CA's profiles.
+            preferred_chain: (part of) the common name of the issuer at the top of the wanted chain.
+            replaces: the certificate that this one replaces (RFC 9773 §5).
+            allow_subset: issue without the names that cannot be proved, if there are others.
+            timeout: seconds for everything but cleaning up.
+            scope: cancels the issuance from another thread.
+
+        Raises:
+            InputError: the names or the request are wrong; nothing was sent.
+            ChallengesFailed: some names could not be proved; says which, at which step, and why.
+            OrderFailed, TryAgainLater, CertificateError: as the CA behaves.
+            ProblemError, TransportError: as the CA refuses, or does not answer.
+            Cancelled: *scope* ended; everything presented was cleaned up.
+        """
+        spec = _spec(what)
+        spec = replace(
+            spec,
+            key=spec.key if key is None else key,
+            profile=profile or spec.profile,
+            preferred_chain=preferred_chain or spec.preferred_chain,
+            replaces=spec.replaces if replaces is None else replaces,
+        )
+        request = Request.from_spec(spec)
+        with CancelScope(timeout, parent=scope) as inner:
+            account = self.account(scope=inner)
+            return Issuance(self._engine, account, spec, request, allow_subset=allow_subset, scope=inner).run()
+
+    def revoke(
+        self,
+        certificate: x509.Certificate,
+        *,
+        key: PrivateKey | None = None,
+        reason: RevocationReason | None = None,
+        scope: CancelScope | None = None,
+    ) -> None:
+        """Revoke a certificate (RFC 8555 §7.6).
+
+        Args:
+            key: the certificate's own key; `None`: the account asks.
+        """
+        signer = self.account(scope=scope) if key is None else SigningKey(key)
+        self.acme.revoke(signer, certificate, reason=reason, scope=scope)
+
+    def renewal_info(self, certificate: x509.Certificate, *, scope: CancelScope | None = None) -> RenewalInfo:
+        """Ask when the CA wants a certificate to be renewed (RFC 9773)."""
+        return self.acme.renewal_info(certificate, scope=scope)
+
+    def _observe(self, exchange: Exchange) -> None:
+        if self._engine.watched:
+            self._engine.emit(events.RequestFinished(exchange=exchange))
+
+
+def _spec(what: Sequence[str] | bytes | str | x509.CertificateSigningRequest | CertificateSpec) -> CertificateSpec:
+    if isinstance(what, CertificateSpec):
+        return what
+    if isinstance(what, bytes | x509.CertificateSigningRequest):
+        return CertificateSpec(csr=what)
+    if isinstance(what, str):
+        if what.lstrip().startswith("-----BEGIN"):
+            return CertificateSpec(csr=what)
+        raise InputError(f"names: expected a list, got the text {what!r} (did you mean [{what!r}]?)")
+    return CertificateSpec(names=tuple(what))
+
+
+def _directory_url(directory: str) -> str:
+    if "://" in directory:
+        return directory
+    from .acme.authorities import find
+
+    return find(directory).directory

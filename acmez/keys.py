@@ -1,0 +1,183 @@
+"""The built-in key providers: a file, a new key each time, a key in memory."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import ClassVar, cast
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from . import files
+from .acme.errors import InputError
+from .acme.jws import PrivateKey, public_jwk
+from .errors import KeyFileError
+from .options import Secret
+
+KEY_TYPES: Mapping[str, Callable[[], PrivateKey]] = MappingProxyType(
+    {
+        "ec-p256": lambda: ec.generate_private_key(ec.SECP256R1()),
+        "ec-p384": lambda: ec.generate_private_key(ec.SECP384R1()),
+        "rsa-2048": lambda: rsa.generate_private_key(65537, 2048),
+        "rsa-3072": lambda: rsa.generate_private_key(65537, 3072),
+        "rsa-4096": lambda: rsa.generate_private_key(65537, 4096),
+    }
+)
+
+
+def generate(key_type: str) -> PrivateKey:
+    """Return a new private key.
+
+    Raises:
+        InputError: *key_type* is not one of `KEY_TYPES`.
+    """
+    make = KEY_TYPES.get(key_type)
+    if make is None:
+        raise InputError(f"key type {key_type!r} is none of {', '.join(KEY_TYPES)}")
+    return make()
+
+
+@dataclass(frozen=True)
+class GeneratedKey:
+    """A new key for every certificate.
+
+    Attributes:
+        type: "ec-p256", "ec-p384", "rsa-2048", "rsa-3072" or "rsa-4096".
+    """
+
+    name: ClassVar[str] = "generated"
+
+    type: str = "ec-p256"
+
+    def __post_init__(self) -> None:
+        if self.type not in KEY_TYPES:
+            raise InputError(f"type: {self.type!r} is none of {', '.join(KEY_TYPES)}")
+
+    def get(self, purpose: str) -> PrivateKey:
+        """Return a new key."""
+        return generate(self.type)
+
+
+@dataclass(frozen=True)
+class FileKey:
+    """A key in a file, which is created with mode 0600 if it is not there.
+
+    Attributes:
+        path: PEM or DER of PKCS#8, SEC1 or PKCS#1.
+        type: what to create: "ec-p256", "ec-p384", "rsa-2048", "rsa-3072" or "rsa-4096".
+        passphrase: encrypts the file.
+        create: whether to create a file that is not there.
+        allow_shared: whether group and others may have access to the file.
+    """
+
+    name: ClassVar[str] = "file"
+
+    path: Path
+    type: str = "ec-p256"
+    passphrase: Secret | None = None
+    create: bool = True
+    allow_shared: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))
+        if self.type not in KEY_TYPES:
+            raise InputError(f"type: {self.type!r} is none of {', '.join(KEY_TYPES)}")
+
+    def get(self, purpose: str) -> PrivateKey:
+        """Return the file's key, creating the file if need be.
+
+        Raises:
+            KeyFileError: the file cannot be read or made, others may read it, or it holds no usable key.
+        """
+        try:
+            return self._load()
+        except FileNotFoundError:
+            if not self.create:
+                raise KeyFileError(f"{self.path}: the {purpose} key file does not exist") from None
+            return self._create()
+        except OSError as exc:
+            raise KeyFileError(f"{self.path}: cannot be read: {exc.strerror}") from exc
+
+    def _load(self) -> PrivateKey:
+        with self.path.open("rb") as file:
+            mode = stat.S_IMODE(_mode(file.fileno()))
+            data = file.read(1 << 20)
+        if mode & 0o077 and not self.allow_shared:
+            raise KeyFileError(
+                f"{self.path}: others may read this key (mode {mode:04o}): chmod 600 {self.path}, or set allow_shared"
+            )
+        return load_private_key(data, str(self.path), self.passphrase)
+
+    def _create(self) -> PrivateKey:
+        key = generate(self.type)
+        try:
+            files.create(self.path, private_pem(key, self.passphrase), mode=0o600)
+        except FileExistsError:
+            return self._load()  # another process was quicker; its key is the one
+        except OSError as exc:
+            raise KeyFileError(f"{self.path}: cannot be created: {exc.strerror}") from exc
+        return key
+
+
+def load_private_key(data: bytes, where: str, passphrase: str | None = None) -> PrivateKey:
+    """Return the private key in PEM or DER *data*.
+
+    Args:
+        where: what to call it in errors; the data itself is never shown.
+
+    Raises:
+        KeyFileError: there is none, the passphrase is missing or wrong, or ACME has no use for its kind.
+    """
+    password = None if passphrase is None else passphrase.encode()
+    pem = data.lstrip().startswith(b"-----")
+    load = serialization.load_pem_private_key if pem else serialization.load_der_private_key
+    try:
+        key = load(data, password)
+    except TypeError:
+        wrong = (
+            "is encrypted: give its passphrase" if password is None else "is not encrypted: leave the passphrase out"
+        )
+        raise KeyFileError(f"{where}: the key {wrong}") from None
+    except UnsupportedAlgorithm:
+        raise KeyFileError(f"{where}: a kind of key that cannot be used") from None
+    except ValueError:
+        wrong = "no private key in PEM or DER" if password is None else "no private key, or the passphrase is wrong"
+        raise KeyFileError(f"{where}: {wrong}") from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
+        raise KeyFileError(f"{where}: a {type(key).__name__} cannot be used; use EC, RSA or Ed25519")
+    try:
+        public_jwk(key.public_key())
+    except InputError as exc:
+        raise KeyFileError(f"{where}: {exc}") from None
+    return key
+
+
+def private_pem(key: PrivateKey, passphrase: str | None = None) -> bytes:
+    """Return a private key as PKCS#8 PEM.
+
+    Raises:
+        KeyFileError: the key cannot leave where it lives, as in an HSM.
+    """
+    encryption: serialization.KeySerializationEncryption = (
+        serialization.NoEncryption()
+        if passphrase is None
+        else serialization.BestAvailableEncryption(passphrase.encode())
+    )
+    try:
+        return cast(
+            "bytes",
+            key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption),
+        )
+    except (NotImplementedError, UnsupportedAlgorithm) as exc:
+        raise KeyFileError(f"{type(key).__name__}: the private key cannot be exported") from exc
+
+
+def _mode(descriptor: int) -> int:
+    import os
+
+    return os.fstat(descriptor).st_mode

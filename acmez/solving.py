@@ -1,0 +1,456 @@
+"""The challenges of one order, all names at once (RFC 8555 §7.5); what was presented is always cleaned up."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Sequence
+from typing import TypedDict
+
+from . import events
+from .acme.account import Account
+from .acme.authorization import FINAL as FINAL_AUTHORIZATION
+from .acme.authorization import Authorization, AuthorizationStatus
+from .acme.challenge import Challenge, ChallengeStatus
+from .acme.errors import AcmeError, LostAnswer, MalformedAnswer
+from .acme.identifier import Identifier
+from .acme.order import Order, OrderStatus
+from .acme.problem import ProblemError
+from .acme.scope import CancelScope
+from .acme.wire import JSONObject
+from .crew import side_by_side
+from .engine import Candidate, Engine, candidates, log
+from .errors import ChallengesFailed, FailedIdentifier, OrderFailed
+from .protocols import Batching, Handle, Signalling, WithPayload
+from .subject import StepFailed, Subject, batches, failure_of, reason_of
+
+#: Ways that failed already, by identifier as the user wrote it.
+Failed = dict[str, set[tuple[str, int]]]
+
+_FIRST_AUTHORIZATION_LOOK = 5.0  # seconds of polling the order before the authorizations are read too
+_SIGNAL_PATIENCE = 0.25  # seconds for which the CA's validation requests are awaited before the first look
+_AFTER_SIGNAL = 0.003  # seconds that a CA needs to make up its mind after its last request
+
+
+class Solving:
+    """Authorizes one order.
+
+    Args:
+        identifiers: what was ordered; challenges for anything else are not answered.
+        failed: ways that failed in earlier orders for the same certificate; grows here.
+    """
+
+    def __init__(
+        self, engine: Engine, account: Account, identifiers: Sequence[Identifier], failed: Failed, scope: CancelScope
+    ) -> None:
+        self._engine = engine
+        self._acme = engine.acme
+        self._account = account
+        self._identifiers = identifiers
+        self._failed = failed
+        self._scope = scope
+        self._subjects: list[Subject] = []
+        self._order_url = ""
+        self._cleaning: threading.Thread | None = None
+
+    def authorize(self, order: Order) -> Order:
+        """Prove every identifier of *order* that is not proved yet, and return the order as it is then.
+
+        Raises:
+            ChallengesFailed: some could not be proved.
+            OrderFailed: the CA gave the order up without saying why.
+            TryAgainLater: the CA asks for more patience than the cap.
+        """
+        self._order_url = order.url
+        try:
+            self._fetch(order)
+            self._choose()
+            self._present()
+            self._prove()
+            return self._await(order)
+        except ChallengesFailed:
+            raise  # another order may go on with what is pending
+        except BaseException:
+            self.give_up()
+            raise
+
+    @property
+    def has_other_ways(self) -> bool:
+        """Whether every identifier that failed can be tried another way in a new order."""
+        lost = [subject for subject in self._subjects if subject.lost]
+        return all(subject.stale or next(subject.ways, None) is not None for subject in lost)
+
+    # Fetch the authorizations, RFC 8555 §7.5
+
+    def _fetch(self, order: Order) -> None:
+        def fetch(url: str) -> Authorization:
+            return self._acme.authorization(self._account, url, scope=self._scope)
+
+        outcomes = side_by_side(fetch, order.authorizations, limit=self._engine.parallelism, scope=self._scope)
+        authorizations = [outcome.result() for outcome in outcomes]
+        for authorization in authorizations:
+            self._expected(authorization)
+            self._engine.emit(
+                events.AuthorizationFetched(
+                    order=self._order_url,
+                    identifier=authorization.name,
+                    status=authorization.status,
+                    challenge_types=tuple(challenge.type for challenge in authorization.challenges),
+                )
+            )
+        self._subjects = [
+            Subject(authorization)
+            for authorization in authorizations
+            if authorization.status != AuthorizationStatus.VALID
+        ]
+
+    def _expected(self, authorization: Authorization) -> None:
+        """Refuse an authorization for what nobody ordered; an ancestor may stand in (RFC 9444)."""
+        kind, value = authorization.identifier.key
+        for identifier in self._identifiers:
+            ordered_kind, ordered = identifier.key
+            ordered = ordered.removeprefix("*.")
+            if kind == ordered_kind and (value == ordered or (kind == "dns" and ordered.endswith(f".{value}"))):
+                return
+        raise MalformedAnswer(
+            f"the CA wants {authorization.name!r} to be proved, which was not ordered", url=authorization.url
+        )
+
+    # Choose a challenge and a solver for each
+
+    def _choose(self) -> None:
+        for subject in self._subjects:
+            authorization = subject.authorization
+            if authorization.status in FINAL_AUTHORIZATION:
+                reason = f"the CA offers an authorization that is {authorization.status!r} already"
+                self._fail(subject, StepFailed("choose", reason, authorization.problem))
+                subject.lost = subject.stale = True
+                continue
+            tried = self._failed.setdefault(subject.name, set())
+            ways = candidates(
+                self._engine, authorization.identifier, authorization.challenges, wildcard=authorization.wildcard
+            )
+            subject.ways = iter([way for way in ways if way.key not in tried])
+            subject.advance()
+            if subject.lost:
+                self._fail(subject, StepFailed("choose", self._no_way(authorization)))
+        self._stop_if_hopeless()
+
+    def _no_way(self, authorization: Authorization) -> str:
+        offered = ", ".join(challenge.type for challenge in authorization.challenges) or "none"
+        solvers = ", ".join(f"{route.label!r} ({route.solver.challenge_type})" for route in self._engine.routes)
+        tried = " left to try" if self._failed.get(authorization.name) else ""
+        return f"no solver{tried} for its challenges {offered}; solvers: {solvers or 'none'}"
+
+    # Present all
+
+    def _present(self) -> None:
+        to_present = batches([subject for subject in self._subjects if not subject.lost])
+        side_by_side(self._try_to_present, to_present, limit=self._engine.parallelism, scope=self._scope)
+        self._scope.check()
+
+    def _try_to_present(self, batch: Sequence[Subject]) -> None:
+        """Present a batch; whoever fails tries its other ways in `_prove_one`."""
+        try:
+            self._present_batch(batch)
+        except StepFailed as exc:
+            for subject in batch:
+                self._fail(subject, exc)
+            self._clean_up(batch, self._scope)
+            for subject in batch:
+                subject.advance()
+
+    def _present_batch(self, batch: Sequence[Subject]) -> None:
+        """Let one solver present *batch*; an answer that another order shows already is shared."""
+        solver, guards = batch[0].current.route.solver, self._engine.guards
+        challenges = [subject.current.challenge for subject in batch]
+        began = time.monotonic()
+        try:
+            with guards.exclusive(solver, challenges, self._scope):
+                new = [challenge for challenge in challenges if guards.claim(solver, challenge)]
+                for subject in batch:
+                    subject.claimed = True
+                try:
+                    handles = self._call_present(batch[0].current, new)
+                except BaseException:
+                    for challenge in new:
+                        guards.not_presented(solver, challenge)
+                    raise
+                for challenge, handle in zip(new, handles, strict=True):
+                    guards.presented(solver, challenge, handle)
+        except Exception as exc:
+            self._scope.check()
+            raise StepFailed("present", reason_of(exc)) from exc
+        seconds = time.monotonic() - began
+        for subject in batch:
+            subject.presented = True
+            self._engine.emit(events.ChallengePresented(**self._about(subject), seconds=seconds))
+
+    def _call_present(self, way: Candidate, challenges: Sequence[Challenge]) -> Sequence[Handle | None]:
+        solver = way.route.solver
+        if isinstance(solver, Batching) and challenges:
+            return solver.present_many(challenges, self._scope)
+        return [solver.present(challenge, self._scope) for challenge in challenges]
+
+    # Wait for each, tell the CA when it is ready (RFC 8555 §7.5.1)
+
+    def _prove(self) -> None:
+        unsettled = [subject for subject in self._subjects if not subject.lost]
+        waiting = any(subject.current.route.effective_waiter for subject in unsettled)
+        slots = threading.BoundedSemaphore(self._engine.parallelism)
+        # Waits hold no slot: a slow one holds up its own name only.
+        limit = len(unsettled) if waiting else self._engine.parallelism
+        outcomes = side_by_side(
+            lambda subject: self._prove_one(subject, slots), unsettled, limit=limit, scope=self._scope
+        )
+        self._scope.check()
+        for outcome in outcomes:
+            outcome.result()
+        self._stop_if_hopeless()
+
+    def _prove_one(self, subject: Subject, slots: threading.BoundedSemaphore) -> None:
+        """Try one way after the other until the CA was told to look."""
+        while not subject.lost:
+            try:
+                if not subject.presented:
+                    with slots:
+                        self._present_batch([subject])
+                self._wait(subject)
+                with slots:
+                    self._respond(subject)
+                return
+            except StepFailed as exc:
+                self._fail(subject, exc)
+                self._clean_up([subject], self._scope)
+                if exc.step == "validate":  # the CA has given up: another way needs a new order
+                    subject.lost = True
+                else:
+                    subject.advance()
+
+    def _wait(self, subject: Subject) -> None:
+        waiter = subject.current.route.effective_waiter
+        if waiter is None:
+            return
+        began = time.monotonic()
+        try:
+            waiter.wait(subject.current.challenge, self._scope)
+        except Exception as exc:
+            self._scope.check()
+            raise StepFailed("wait", reason_of(exc)) from exc
+        self._engine.emit(events.ChallengeWaited(**self._about(subject), seconds=time.monotonic() - began))
+
+    def _respond(self, subject: Subject) -> None:
+        challenge, solver = subject.current.challenge, subject.current.route.solver
+        try:
+            payload = solver.payload(challenge) if isinstance(solver, WithPayload) else {}
+        except Exception as exc:
+            raise StepFailed("respond", reason_of(exc)) from exc
+        try:
+            answered = self._acme.respond(self._account, challenge, payload, scope=self._scope)
+        except (LostAnswer, ProblemError) as exc:
+            answered = self._reread(subject, payload, exc)
+        self._engine.emit(events.ChallengeAnswered(**self._about(subject)))
+        if answered.status == ChallengeStatus.INVALID:
+            raise StepFailed("validate", str(answered.error or "the CA says no more"), answered.error)
+
+    def _reread(self, subject: Subject, payload: JSONObject, error: AcmeError) -> Challenge:
+        """See what became of a challenge whose answer was lost or refused; answer it again if it still waits."""
+        challenge = subject.current.challenge
+        authorization = self._acme.authorization(self._account, subject.authorization.url, scope=self._scope)
+        now = next((c for c in authorization.challenges if c.url == challenge.url), challenge)
+        if authorization.status == AuthorizationStatus.VALID or now.status != ChallengeStatus.PENDING or now.error:
+            return now
+        if isinstance(error, ProblemError) and error.status != 409:  # 409: the CA is looking already
+            raise StepFailed("respond", str(error.problem), error.problem)
+        if isinstance(error, ProblemError):
+            return now
+        return self._acme.respond(self._account, challenge, payload, scope=self._scope)
+
+    # Poll the order, not every authorization (RFC 8555 §7.4)
+
+    def _await(self, order: Order) -> Order:
+        waiting = [subject for subject in self._subjects if not subject.lost]
+        began = last_read = time.monotonic()
+        patience = _FIRST_AUTHORIZATION_LOOK
+        if waiting:
+            self._await_signals(waiting)
+        for looks in itertools.count():
+            order = self._acme.order(self._account, order.url, scope=self._scope)
+            if order.status in (OrderStatus.READY, OrderStatus.PROCESSING, OrderStatus.VALID):
+                self._succeed(waiting)
+                self._engine.emit(events.OrderReady(order=order.url))
+                return order
+            if order.status in (OrderStatus.INVALID, OrderStatus.CANCELED):
+                self._read(waiting)
+                self._stop_if_hopeless()
+                raise OrderFailed(f"{order.url}: the order is {order.status}: {order.error}", order_url=order.url)
+            now = time.monotonic()
+            if now - last_read > patience:
+                # step-ca and Serles leave an order pending whose challenge has failed.
+                last_read, patience = now, patience * 2
+                waiting = self._read(waiting)
+                self._stop_if_hopeless()
+            if now - began > self._engine.polling.timeout:
+                names = ", ".join(subject.name for subject in waiting[:10]) or "nothing"
+                raise OrderFailed(
+                    f"{order.url}: still {order.status!r} after {now - began:.0f} s; waiting for: {names}",
+                    order_url=order.url,
+                )
+            self._scope.sleep(self._engine.pause(looks, order.retry_after, order.url))
+        raise AssertionError("unreachable")
+
+    def _await_signals(self, waiting: Sequence[Subject]) -> None:
+        """Sleep until solvers saw the CA's requests: right then is the time to look (RFC 8555 §7.5.1)."""
+        latest = time.monotonic() + _SIGNAL_PATIENCE
+        for subject in waiting:
+            solver = subject.current.route.solver
+            if not isinstance(solver, Signalling):
+                self._scope.sleep(self._engine.polling.pause(0, None))
+                return
+            seen = solver.validated(subject.current.challenge)
+            if not self._scope.wait(seen, max(0.0, latest - time.monotonic())):
+                return
+        self._scope.sleep(_AFTER_SIGNAL)
+
+    def _read(self, waiting: Sequence[Subject]) -> list[Subject]:
+        """Read the authorizations of *waiting*, note which failed, and return those still waiting."""
+
+        def fetch(subject: Subject) -> Authorization:
+            return self._acme.authorization(self._account, subject.authorization.url, scope=self._scope)
+
+        outcomes = side_by_side(fetch, waiting, limit=self._engine.parallelism, scope=self._scope)
+        self._scope.check()
+        still: list[Subject] = []
+        for subject, outcome in zip(waiting, outcomes, strict=True):
+            authorization = outcome.result()
+            problem = failure_of(authorization, subject.current.challenge)
+            if authorization.status == AuthorizationStatus.VALID:
+                self._succeed([subject])
+            elif authorization.status in FINAL_AUTHORIZATION or problem is not None:
+                self._fail(subject, StepFailed("validate", str(problem or "the CA does not say why"), problem))
+                subject.lost = True
+            else:
+                still.append(subject)
+        return still
+
+    def _succeed(self, subjects: Sequence[Subject]) -> None:
+        for subject in subjects:
+            self._engine.experience.note(subject.current.challenge.type, worked=True)
+            self._engine.emit(events.AuthorizationValid(order=self._order_url, identifier=subject.name))
+
+    def _fail(self, subject: Subject, failed: StepFailed) -> None:
+        way = subject.way
+        subject.failures.append(
+            FailedIdentifier(
+                identifier=subject.name,
+                challenge_type=None if way is None else way.challenge.type,
+                solver=None if way is None else way.route.label,
+                step=failed.step,
+                reason=failed.reason,
+            )
+        )
+        if way is not None:
+            self._failed.setdefault(subject.name, set()).add(way.key)
+            if failed.step == "validate":
+                self._engine.experience.note(way.challenge.type, worked=False)
+        self._engine.emit(
+            events.AuthorizationFailed(
+                order=self._order_url,
+                identifier=subject.name,
+                step=failed.step,
+                reason=failed.reason,
+                problem=failed.problem,
+            )
+        )
+
+    def _stop_if_hopeless(self) -> None:
+        """Raise if an identifier cannot be proved any more in this order."""
+        lost = [subject for subject in self._subjects if subject.lost]
+        if lost:
+            failures = [failure for subject in lost for failure in subject.failures]
+            raise ChallengesFailed(failures, order_url=self._order_url)
+
+    # Clean up, always
+
+    def begin_clean_up(self) -> None:
+        """Start cleaning up beside what follows; `clean_up` waits for it."""
+        if any(subject.claimed for subject in self._subjects):
+            self._cleaning = threading.Thread(target=self._clean_up_all, name="acmez-clean-up", daemon=True)
+            self._cleaning.start()
+
+    def clean_up(self) -> None:
+        """Remove every answer that was presented; under a deadline of its own, and without raising."""
+        if self._cleaning is not None:
+            self._cleaning.join()
+        else:
+            self._clean_up_all()
+
+    def _clean_up_all(self) -> None:
+        claimed = [subject for subject in self._subjects if subject.claimed]
+        with CancelScope.shield(self._engine.cleanup_timeout) as scope:
+            side_by_side(
+                lambda batch: self._clean_up(batch, scope),
+                batches(claimed),
+                limit=self._engine.parallelism,
+                scope=scope,
+            )
+        for subject in claimed:
+            if subject.claimed:
+                self._report(subject, f"not done within {self._engine.cleanup_timeout:g} s")
+
+    def give_up(self) -> None:
+        """Deactivate what is still pending, so that it does not count against the account; best effort."""
+
+        def deactivate(subject: Subject) -> None:
+            url = subject.authorization.url
+            now = self._acme.authorization(self._account, url, scope=scope)
+            if now.status == AuthorizationStatus.PENDING:
+                self._acme.deactivate_authorization(self._account, url, scope=scope)
+
+        with CancelScope.shield(self._engine.cleanup_timeout) as scope:
+            side_by_side(deactivate, self._subjects, limit=self._engine.parallelism, scope=scope)
+
+    def _clean_up(self, batch: Sequence[Subject], scope: CancelScope) -> None:
+        claimed = [subject for subject in batch if subject.claimed]
+        if not claimed:
+            return
+        solver, guards = claimed[0].current.route.solver, self._engine.guards
+        error: str | None = None
+        try:
+            with guards.exclusive(solver, [subject.current.challenge for subject in claimed], scope):
+                last: list[tuple[Challenge, Handle | None]] = []
+                for subject in claimed:
+                    subject.claimed = subject.presented = False
+                    unused, handle = guards.release(solver, subject.current.challenge)
+                    if unused:
+                        last.append((subject.current.challenge, handle))
+                if isinstance(solver, Batching) and last:
+                    solver.clean_up_many([item[0] for item in last], [item[1] for item in last], scope)
+                else:
+                    for challenge, handle in last:
+                        solver.clean_up(challenge, handle, scope)
+        except Exception as exc:  # noqa: BLE001 - reported, and must not hide the real error
+            error = reason_of(exc)
+        for subject in claimed:
+            self._report(subject, error)
+
+    def _report(self, subject: Subject, error: str | None) -> None:
+        if error is not None:
+            log.warning("%s: cleaning up with %r failed: %s", subject.name, subject.current.route.label, error)
+        self._engine.emit(events.ChallengeCleanedUp(**self._about(subject), error=error))
+
+    def _about(self, subject: Subject) -> _About:
+        return {
+            "order": self._order_url,
+            "identifier": subject.name,
+            "challenge_type": subject.current.challenge.type,
+            "solver": subject.current.route.label,
+        }
+
+
+class _About(TypedDict):
+    order: str
+    identifier: str
+    challenge_type: str
+    solver: str

@@ -1,0 +1,90 @@
+"""One identifier of an order, and the ways to prove it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from .acme.authorization import FINAL, Authorization
+from .acme.challenge import Challenge, ChallengeStatus
+from .acme.errors import AcmeError
+from .acme.problem import Problem, printable
+from .engine import Candidate
+from .errors import FailedIdentifier
+from .protocols import Batching
+
+
+class StepFailed(Exception):
+    """One way to prove an identifier failed; there may be another."""
+
+    def __init__(self, step: str, reason: str, problem: Problem | None = None) -> None:
+        super().__init__(reason)
+        self.step = step
+        self.reason = reason
+        self.problem = problem
+
+
+@dataclass
+class Subject:
+    """One identifier on its way to being authorized.
+
+    Attributes:
+        ways: further ways to prove it, best first.
+        way: the one that is tried, or was tried last; `None`: none could be.
+        claimed: whether an answer of it may have to be cleaned up.
+        presented: whether the answer is visible.
+        lost: whether it cannot be proved any more in this order.
+        stale: whether that is so because the CA offered an authorization that was final already.
+    """
+
+    authorization: Authorization
+    ways: Iterator[Candidate] = field(default_factory=lambda: iter(()))
+    way: Candidate | None = None
+    claimed: bool = False
+    presented: bool = False
+    lost: bool = False
+    stale: bool = False
+    failures: list[FailedIdentifier] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.authorization.name
+
+    @property
+    def current(self) -> Candidate:
+        """The way that is being tried."""
+        if self.way is None:
+            raise AssertionError(f"{self.name}: no way was chosen")
+        return self.way
+
+    def advance(self) -> None:
+        """Go on to the next way; without one the identifier is lost in this order."""
+        way = next(self.ways, None)
+        if way is None:
+            self.lost = True
+        else:
+            self.way = way
+
+
+def batches(subjects: Sequence[Subject]) -> list[list[Subject]]:
+    """Group what one solver takes in one call; the others stay alone."""
+    groups: dict[int, list[Subject]] = {}
+    for subject in subjects:
+        route = subject.current.route
+        together = isinstance(route.solver, Batching)
+        groups.setdefault(id(route) if together else id(subject), []).append(subject)
+    return list(groups.values())
+
+
+def failure_of(authorization: Authorization, challenge: Challenge) -> Problem | None:
+    """What the CA did not like about *challenge*, also while it keeps the authorization pending."""
+    now = next((c for c in authorization.challenges if c.url == challenge.url), None)
+    if now is not None and now.error is not None and now.status != ChallengeStatus.PROCESSING:
+        return now.error
+    return authorization.problem if authorization.status in FINAL else None
+
+
+def reason_of(exc: BaseException) -> str:
+    """Put an exception into words that are safe to print."""
+    text = str(exc) or type(exc).__name__
+    return printable(text if isinstance(exc, AcmeError | OSError) else f"{type(exc).__name__}: {text}")
