@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .hookspecs import hookimpl
-from .protocols import KeyProvider, RetryPolicy
+from .protocols import KeyProvider, RetryPolicy, Waiter
 
 
 class _File:
@@ -36,6 +36,15 @@ class _Default:
         yield DefaultRetry
 
 
+class _HttpSelfCheck:
+    @hookimpl
+    def acmez_waiters(self) -> Iterator[type[Waiter]]:
+        from .waiters.http import HttpSelfCheck
+
+        yield HttpSelfCheck
+
+
 file = _File()
 generated = _Generated()
 default = _Default()
+http_self_check = _HttpSelfCheck()

@@ -18,7 +18,7 @@ from pathlib import Path
 from .errors import PluginConflictError, PluginError, PluginLoadError
 from .hookspecs import PROJECT
 
-_BUILT_IN = ("file", "generated", "default")
+_BUILT_IN = ("default", "file", "generated", "http-self-check")
 
 
 @dataclass(frozen=True)

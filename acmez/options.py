@@ -84,7 +84,7 @@ class _Binder:
                 self.problems.append(f"{join(where, key)}: given twice, also as {keys[name]!r}")
             else:
                 keys[name] = key
-                values[name] = self._value(raw, slots[name].hint, join(where, key))
+                values[name] = self._field(raw, slots[name], join(where, key))
         for name, slot in slots.items():
             if slot.required and name not in keys:
                 by = getattr(component, "name", None)
@@ -92,19 +92,41 @@ class _Binder:
                 self.problems.append(f"{join(where, name)}: {needed} ({words(slot.hint)})")
         return None if len(self.problems) > before else self._construct(component, values, where)
 
+    def _field(self, raw: object, slot: Slot, where: str) -> object:
+        before = len(self.problems)
+        value = self._value(raw, slot.hint, where)
+        check = slot.field.metadata.get("check")
+        if check is not None and len(self.problems) == before:
+            try:
+                check(value)
+            except (ValueError, OSError, AcmeError) as exc:
+                self._refused(exc, value, where, own=slot.name)
+        return value
+
     def _construct(self, component: type, values: Mapping[str, object], where: str) -> object:
         try:
             return component(**values)
         except (ValueError, OSError, AcmeError) as exc:  # the component's own __post_init__
-            self.cause = exc
-            text = str(exc)
-            for secret in _secrets(values):
-                text = text.replace(secret, "***")
-            self.problems += [f"{where}: {line}" if where else line for line in text.splitlines()]
+            self._refused(exc, values, where)
         except Exception as exc:
             exc.add_note(f"raised by {component.__module__}.{component.__qualname__} with the options of {where!r}")
             raise
         return None
+
+    def _refused(self, exc: Exception, values: object, where: str, own: str = "") -> None:
+        """Take over what a check says, a line each; one that begins with an option's name is about that option."""
+        self.cause = exc
+        text = str(exc)
+        for secret in _secrets(values):
+            text = text.replace(secret, "***")
+        for line in text.splitlines():
+            option, colon, rest = line.partition(": ")
+            if own and option == own:
+                self.problems.append(f"{where}: {rest}")
+            elif not own and colon and isinstance(values, Mapping) and option in values:
+                self.problems.append(f"{join(where, option)}: {rest}")
+            else:
+                self.problems.append(f"{where}: {line}" if where else line)
 
     def _value(self, raw: object, hint: Any, where: str) -> object:
         inner = bare(hint)

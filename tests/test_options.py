@@ -207,6 +207,37 @@ def test_what_the_component_itself_refuses():
     assert isinstance(caught.value.__cause__, ValueError)
 
 
+def test_what_the_component_says_of_one_option_gets_the_path_of_that_option():
+    @dataclass
+    class Picky:
+        kind: str = ""
+        ttl: int = 60
+
+        def __post_init__(self) -> None:
+            raise ValueError(f"kind: {self.kind!r} is none of a, b\ntoo little: of everything")
+
+    told = ["solver.x.kind: 'c' is none of a, b", "solver.x: too little: of everything"]
+    assert problems({"kind": "c"}, Picky) == told
+
+
+def test_a_field_can_be_checked_by_itself():
+    def even(value: int) -> None:
+        if value % 2:
+            raise ValueError(f"count: {value} is odd")
+
+    @dataclass
+    class Checked:
+        count: int = field(default=0, metadata={"check": even})
+        other: int = 0
+
+    assert build(Checked, {"count": 2}).count == 2
+    assert problems({"count": 3, "other": "x"}, Checked, "s") == [
+        "s.count: 3 is odd",
+        "s.other: expected an integer, got 'x'",
+    ]
+    assert problems({"count": "x"}, Checked, "s") == ["s.count: expected an integer, got 'x'"]
+
+
 def test_a_bug_in_the_component_keeps_its_traceback_and_says_where_it_was():
     @dataclass
     class Buggy:

@@ -78,6 +78,10 @@ def directory_url(name_or_url: str) -> str:
     """
     if not re.match(r"https?://", name_or_url):
         return find(name_or_url).directory
-    if not urlsplit(name_or_url).hostname:
+    try:
+        host = urlsplit(name_or_url).hostname
+    except ValueError as exc:
+        raise InputError(f"directory: {name_or_url!r} is not a URL: {exc}") from None
+    if not host:
         raise InputError(f"directory: {name_or_url!r} has no host")
     return name_or_url

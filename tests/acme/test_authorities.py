@@ -49,6 +49,7 @@ def test_a_url_stands_for_itself():
             "directory: 'ca.example/dir' is not an https:// URL (did you mean 'https://ca.example/dir'?)",
         ),
         ("https:///dir", "directory: 'https:///dir' has no host"),
+        ("https://[::1/dir", "directory: 'https://[::1/dir' is not a URL: Invalid IPv6 URL"),
         ("", "directory: unknown CA '' (known: "),
     ],
 )

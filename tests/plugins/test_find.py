@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from acmez.errors import PluginConflictError, PluginLoadError, PluginNotFoundError
-from acmez.plugins import KEY_PROVIDER, RETRY_POLICY, SOLVER, PluginManager
+from acmez.plugins import KEY_PROVIDER, RETRY_POLICY, SOLVER, WAITER, PluginManager
 
 from .conftest import SOLVER as SOURCE
 from .conftest import Site
@@ -52,6 +52,7 @@ def test_built_in_components_are_found_like_any_other():
     assert manager.find(RETRY_POLICY, "default").__name__ == "DefaultRetry"
     assert manager.find(KEY_PROVIDER, "file").__name__ == "FileKey"
     assert manager.find(KEY_PROVIDER, "generated").__name__ == "GeneratedKey"
+    assert manager.find(WAITER, "http-self-check").__name__ == "HttpSelfCheck"
 
 
 def test_a_built_in_component_can_be_blocked_and_replaced(site: Site):

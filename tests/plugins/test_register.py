@@ -234,7 +234,7 @@ def test_a_module_that_is_not_there(manager: PluginManager):
         manager.load("my_app.acme_hooks")
     assert str(caught.value) == (
         "plugin 'my_app.acme_hooks' is neither installed nor a module that can be imported (installed: default, file, "
-        "generated; write './my_app/acme_hooks.py' for a file beside the configuration)"
+        "generated, http-self-check; write './my_app/acme_hooks.py' for a file beside the configuration)"
     )
 
 
