@@ -12,6 +12,7 @@ from .authorization import Authorization, AuthorizationStatus
 from .certificate import Chain, RevocationReason
 from .challenge import Challenge, ChallengeStatus, ChallengeType
 from .client import Client
+from .delegation import Delegation
 from .directory import Directory, Meta
 from .errors import (
     AcmeError,
@@ -47,7 +48,7 @@ from .problem import (
     RejectedIdentifier,
     UserActionRequired,
 )
-from .renewal import RenewalInfo, certificate_id, due
+from .renewal import RenewalInfo, certificate_id, due, refuses_replaces
 from .retry import DefaultRetry, Failure, FailureKind, RetryPolicy
 from .scope import CancelScope
 from .session import Exchange
@@ -76,6 +77,7 @@ __all__ = [
     "ConnectError",
     "DeadlineExceeded",
     "DefaultRetry",
+    "Delegation",
     "Directory",
     "ErrorType",
     "Exchange",
@@ -114,4 +116,5 @@ __all__ = [
     "UserActionRequired",
     "certificate_id",
     "due",
+    "refuses_replaces",
 ]

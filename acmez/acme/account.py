@@ -55,7 +55,7 @@ class Account:
         where = url or response.location
         if where is None:
             raise MalformedAnswer("the answer to newAccount has no Location", url=response.url)
-        # Some CAs answer an update with an empty body; what was known stays true.
+        # Some CAs answer with an empty body: the Location is all that matters.
         raw = parse_object(response.body, response.url) if response.body.strip() else {}
         members = Members(raw, response.url, "account")
         agreed = raw.get("termsOfServiceAgreed")
@@ -69,6 +69,10 @@ class Account:
             delegations=members.link("delegations"),
             raw=raw,
         )
+
+    def updated(self, response: Response, *, otherwise: Account) -> Account:
+        """Return the account as the answer to a change tells it; some CAs' answers tell nothing."""
+        return Account.from_response(response, self.key, self.url) if response.body.strip() else otherwise
 
 
 class KeyChangeError(AcmeError):
@@ -101,8 +105,8 @@ def check_contacts(contact: Sequence[str]) -> tuple[str, ...]:
     return tuple(contact)
 
 
-def order_urls(response: Response) -> tuple[str, ...]:
-    """Return one page of an orders list (RFC 8555 §7.1.2.1); step-ca sends a bare array."""
+def listed_urls(response: Response, member: str) -> tuple[str, ...]:
+    """Return one page of a list of orders or delegations (RFC 8555 §7.1.2.1); step-ca sends a bare array."""
     value = parse_json(response.body, response.url)
-    raw: JSONObject = {"orders": value} if isinstance(value, list) else parse_object(response.body, response.url)
-    return Members(raw, response.url, "orders").links("orders")
+    raw: JSONObject = {member: value} if isinstance(value, list) else parse_object(response.body, response.url)
+    return Members(raw, response.url, "list").links(member)

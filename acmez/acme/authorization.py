@@ -90,6 +90,7 @@ class Authorization:
                     account_url=account.url,
                 )
                 for item in members.objects("challenges")
+                if item.get("type")  # one that does not say what it is cannot be answered
             ),
             wildcard=wildcard,
             expires=members.time("expires"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum
 from functools import cached_property
 
@@ -12,8 +13,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from .errors import MalformedAnswer
 from .transport import Response
+from .wire import parse_http_date, printable
 
-_PEM = re.compile(rb"-----BEGIN ([^-\n\r]{1,64})-----.*?-----END \1-----", re.DOTALL)
+# Both match in linear time whatever a server sends.
+_LABEL = re.compile(rb"-----BEGIN ([^-\r\n]{1,64})-----")
+_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
 _MAX_CERTIFICATES = 32
 
 
@@ -40,11 +44,14 @@ class Chain:
         url: where it was downloaded.
         pem: the certificates, leaf first, nothing else.
         alternates: URLs of other chains for the same certificate (RFC 8555 §7.4.2).
+        not_before, not_after: the validity as the headers of a STAR certificate tell it (RFC 8739 §3.3).
     """
 
     url: str
     pem: bytes = field(repr=False)
     alternates: tuple[str, ...] = ()
+    not_before: datetime | None = None
+    not_after: datetime | None = None
 
     @classmethod
     def from_response(cls, response: Response) -> Chain:
@@ -53,9 +60,13 @@ class Chain:
         Raises:
             MalformedAnswer: it holds no certificate, or anything that is not one (RFC 8555 §11.4).
         """
-        pem = certificates_only(response.body, response.url)
-        links = tuple(url for url in response.links.get("alternate", ()) if url != response.url)
-        chain = cls(response.url, pem, links)
+        chain = cls(
+            url=response.url,
+            pem=certificates_only(response.body, response.url),
+            alternates=tuple(url for url in response.links.get("alternate", ()) if url != response.url),
+            not_before=parse_http_date(response.header("cert-not-before") or ""),
+            not_after=parse_http_date(response.header("cert-not-after") or ""),
+        )
         _ = chain.certificates
         return chain
 
@@ -64,7 +75,7 @@ class Chain:
         """The certificates, leaf first."""
         try:
             return tuple(x509.load_pem_x509_certificates(self.pem))
-        except ValueError as exc:
+        except (ValueError, x509.InvalidVersion) as exc:
             raise MalformedAnswer(f"a certificate cannot be read: {exc}", url=self.url) from exc
 
     @property
@@ -77,20 +88,20 @@ def certificates_only(body: bytes, url: str) -> bytes:
     """Return the PEM certificates of *body*, one after another.
 
     Raises:
-        MalformedAnswer: there is none, there are too many, or there is another kind of PEM block: a
-            private key, say, that a careless client would write to a file.
+        MalformedAnswer: there is none, there are too many, or there is anything else: a private key,
+            say, that a careless client would write to a file.
     """
-    blocks = list(_PEM.finditer(body))
-    foreign = sorted({match[1].decode("ascii", "replace") for match in blocks} - {"CERTIFICATE"})
+    foreign = sorted({label.decode("ascii", "replace") for label in _LABEL.findall(body)} - {"CERTIFICATE"})
     if foreign:
-        raise MalformedAnswer(f"the certificate chain holds {', '.join(map(repr, foreign))}", url=url)
-    if not blocks or not body.lstrip().startswith(b"-----BEGIN CERTIFICATE-----"):
+        raise MalformedAnswer(f"the certificate chain holds {printable(', '.join(map(repr, foreign)), 200)}", url=url)
+    blocks = _CERTIFICATE.findall(body)
+    if not blocks or not body.lstrip().startswith(blocks[0]):
         raise MalformedAnswer("the answer is no PEM certificate chain", url=url)
     if len(blocks) > _MAX_CERTIFICATES:
         raise MalformedAnswer(f"the chain holds {len(blocks)} certificates (limit: {_MAX_CERTIFICATES})", url=url)
-    if _PEM.sub(b"", body).strip():
+    if _CERTIFICATE.sub(b"", body).strip():
         raise MalformedAnswer("the certificate chain holds something beside certificates", url=url)
-    return b"".join(match[0] + b"\n" for match in blocks)
+    return b"".join(block.replace(b"\r\n", b"\n") + b"\n" for block in blocks)
 
 
 def same_public_key(certificate: x509.Certificate, request: x509.CertificateSigningRequest) -> bool:

@@ -8,9 +8,9 @@ from enum import StrEnum
 
 from .errors import MalformedAnswer
 from .identifier import Identifier
-from .problem import Problem, printable
+from .problem import Problem
 from .transport import Response
-from .wire import JSONObject, Members, is_base64url, parse_object
+from .wire import JSONObject, Members, is_base64url, parse_object, printable
 
 
 class ChallengeType(StrEnum):

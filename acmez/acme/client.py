@@ -10,38 +10,41 @@ from typing import Self
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from .account import Account, AccountStatus, KeyChangeError, check_contacts, order_urls
+from .account import Account, AccountStatus, check_contacts
 from .authorization import FINAL as FINAL_AUTHORIZATION
 from .authorization import Authorization, AuthorizationStatus
 from .certificate import Chain, RevocationReason
 from .challenge import Challenge
+from .delegation import Delegation
 from .directory import Directory
-from .errors import AcmeError, InputError, LostAnswer
+from .errors import AcmeError, Cancelled, InputError, LostAnswer
 from .identifier import Identifier
 from .jws import ExternalAccount, SigningKey, sign
 from .order import FINAL as FINAL_ORDER
 from .order import AutoRenewal, Order, OrderStatus, new_order_payload
 from .polling import Polling, poll
-from .problem import AccountDoesNotExist, AlreadyRevoked, ProblemError
+from .problem import BLANK, AlreadyRevoked, ErrorType, ProblemError
 from .renewal import RenewalInfo, certificate_id
 from .retry import DefaultRetry, RetryPolicy
+from .rollover import after_key_change
 from .scope import CancelScope
 from .session import Observe, Session
+from .signed import SignedRequests
 from .transport import Response, Transport
-from .wire import JSON, JSONObject, b64encode
+from .wire import JSON, JSONObject, b64encode, is_base64url
 
 PEM_CHAIN = "application/pem-certificate-chain"
-_MAX_PAGES = 1000
 
 
-class Client:
+class Client(SignedRequests):
     """Speaks RFC 8555 to one server, request by request; safe for many threads.
 
     Every method that sends takes a `scope`, which bounds it and can cancel it, and raises
     `ProblemError` (the server refused), `TransportError` (no usable answer came), `MalformedAnswer`
     or `Cancelled`. Requests that do no harm when they arrive twice are repeated as `retry` says; the
     others (newOrder, newAuthz, keyChange, a challenge's response, finalize) raise `LostAnswer` once
-    they may have been acted on: read the resource before repeating them.
+    they may have been acted on, and so leaves a `ProblemError` with a status of 500 or more it open:
+    read the resource before repeating them.
 
     Args:
         directory_url: the server's directory.
@@ -60,10 +63,10 @@ class Client:
         observe: Observe | None = None,
         language: str = "en",
     ) -> None:
-        self.transport = transport or Transport()
+        self.transport = Transport() if transport is None else transport
         self._owns_transport = transport is None
-        self.session = Session(
-            directory_url, self.transport, retry or DefaultRetry(), observe=observe, language=language
+        super().__init__(
+            Session(directory_url, self.transport, retry or DefaultRetry(), observe=observe, language=language)
         )
 
     def __enter__(self) -> Self:
@@ -121,11 +124,17 @@ class Client:
         return self._new_account(key, {"onlyReturnExisting": True}, scope)
 
     def account(self, account: Account, *, scope: CancelScope | None = None) -> Account:
-        """Fetch an account; CAs that offer no POST-as-GET of accounts are asked by key."""
+        """Fetch an account; CAs that offer no POST-as-GET of accounts are asked by key.
+
+        Raises:
+            AccountDoesNotExist: there is none.
+        """
         try:
             response = self._get(account, account.url, "account", scope)
         except ProblemError as exc:
-            if exc.status not in (404, 405, 501):  # Google Trust Services, SSL.com, DigiCert
+            # Google Trust Services, SSL.com and DigiCert refuse, each in its own words.
+            own_words = exc.status < 500 and exc.problem.type in (BLANK, ErrorType.MALFORMED)
+            if not own_words and exc.status not in (404, 405, 501):
                 raise
             return self.find_account(account.key, scope=scope)
         return Account.from_response(response, account.key, account.url)
@@ -134,48 +143,65 @@ class Client:
         """Replace the contacts, by none if *contact* is empty (RFC 8555 §7.3.2)."""
         payload: JSONObject = {"contact": check_contacts(contact)}
         response = self._post(account, account.url, payload, "updateAccount", scope, repeatable=True)
-        return Account.from_response(response, account.key, account.url)
+        return account.updated(response, otherwise=replace(account, contact=tuple(contact)))
 
     def deactivate_account(self, account: Account, *, scope: CancelScope | None = None) -> Account:
         """Deactivate the account for ever (RFC 8555 §7.3.6)."""
         payload: JSONObject = {"status": AccountStatus.DEACTIVATED}
-        response = self._post(account, account.url, payload, "deactivateAccount", scope, repeatable=True)
-        return Account.from_response(response, account.key, account.url)
+        deactivated = replace(account, status=AccountStatus.DEACTIVATED)
+        try:
+            response = self._post(account, account.url, payload, "deactivateAccount", scope, repeatable=False)
+        except LostAnswer:
+            try:
+                found = self.account(account, scope=scope)
+            except ProblemError as exc:
+                if exc.problem.type == ErrorType.UNAUTHORIZED:  # what a deactivated account gets
+                    return deactivated
+                raise
+            if found.status == AccountStatus.VALID:
+                raise
+            return found
+        return account.updated(response, otherwise=deactivated)
 
     def change_key(self, account: Account, new_key: SigningKey, *, scope: CancelScope | None = None) -> Account:
         """Give the account another key (RFC 8555 §7.3.5).
 
-        Store the new key before calling. After an ambiguous answer the server is asked which of the
-        two keys the account answers to.
+        Store the new key before calling, and keep the old one until this returns or `KeyChangeError.holds`
+        says which one to keep. After any other answer than success the server is asked which of the two
+        keys the account answers to, so the call may be repeated after a crash.
 
         Raises:
             KeyChangeError: the account does not hold the new key, or that could not be found out.
+            ProblemError: the server refused, and the account holds its old key.
+            Cancelled: the account may hold either key.
         """
         url = self.directory(scope=scope).require("keyChange")
         inner = sign(new_key, url, {"account": account.url, "oldKey": account.key.jwk})
         try:
             self._post(account, url, inner, "keyChange", scope, repeatable=False)
         except (LostAnswer, ProblemError) as exc:
-            if isinstance(exc, ProblemError) and exc.status < 500 and exc.status != 409:
-                raise
-            return self._after_key_change(account, new_key, exc, scope)
+            return after_key_change(account, new_key, exc, lambda key: self.find_account(key, scope=scope))
         return replace(account, key=new_key)
 
     def orders(self, account: Account, *, scope: CancelScope | None = None) -> Iterator[str]:
         """Yield the URLs of the account's orders, page by page (RFC 8555 §7.1.2.1).
 
         Raises:
-            InputError: the server keeps no such list, as most do.
+            UnsupportedError: the server keeps no such list, as most do not.
         """
-        page = account.orders
-        if page is None:
-            raise InputError(f"{account.url}: the server keeps no list of orders")
-        seen: set[str] = set()
-        while page is not None and page not in seen and len(seen) < _MAX_PAGES:
-            seen.add(page)
-            response = self._get(account, page, "orders", scope)
-            yield from order_urls(response)
-            page = next(iter(response.links.get("next", ())), None)
+        return self._listed(account, account.orders, "orders", scope)
+
+    def delegations(self, account: Account, *, scope: CancelScope | None = None) -> Iterator[str]:
+        """Yield the URLs of what is delegated to the account, page by page (RFC 9115 §2.3.1.2).
+
+        Raises:
+            UnsupportedError: the server keeps no such list.
+        """
+        return self._listed(account, account.delegations, "delegations", scope)
+
+    def delegation(self, account: Account, url: str, *, scope: CancelScope | None = None) -> Delegation:
+        """Fetch a delegation (RFC 9115 §2.3.1.3)."""
+        return Delegation.from_response(self._get(account, url, "delegation", scope))
 
     # Orders, RFC 8555 §7.4
 
@@ -203,7 +229,7 @@ class Client:
             delegation: URL of a delegation (RFC 9115 §2.3.2).
 
         Raises:
-            LostAnswer: the order may exist.
+            LostAnswer: the order may exist, and the answer did not even tell its URL.
             RejectedIdentifier, RateLimited, AlreadyReplaced, InvalidProfile: as the CA says.
         """
         payload = new_order_payload(
@@ -217,7 +243,12 @@ class Client:
             allow_certificate_get=allow_certificate_get,
         )
         url = self.directory(scope=scope).require("newOrder")
-        return Order.from_response(self._post(account, url, payload, "newOrder", scope, repeatable=False))
+        try:
+            return Order.from_response(self._post(account, url, payload, "newOrder", scope, repeatable=False))
+        except LostAnswer as exc:
+            if exc.location is None:
+                raise
+            return self.order(account, exc.location, scope=scope)
 
     def order(self, account: Account, url: str, *, scope: CancelScope | None = None) -> Order:
         """Fetch an order (RFC 8555 §7.4)."""
@@ -276,9 +307,9 @@ class Client:
 
     def cancel_auto_renewal(self, account: Account, order: Order, *, scope: CancelScope | None = None) -> Order:
         """End the automatic renewal of an order (RFC 8739 §3.1.2)."""
-        payload: JSONObject = {"status": OrderStatus.CANCELED}
-        response = self._post(account, order.url, payload, "cancelAutoRenewal", scope, repeatable=True)
-        return Order.from_response(response, order.url)
+        return self._end(
+            account, order.url, OrderStatus.CANCELED, "cancelAutoRenewal", Order.from_response, self.order, scope
+        )
 
     # Authorizations and challenges, RFC 8555 §7.5
 
@@ -302,7 +333,12 @@ class Client:
         named: dict[str, JSON] = dict(identifier.to_json())
         if subdomain_auth_allowed:
             named["subdomainAuthAllowed"] = True
-        response = self._post(account, url, {"identifier": named}, "newAuthz", scope, repeatable=False)
+        try:
+            response = self._post(account, url, {"identifier": named}, "newAuthz", scope, repeatable=False)
+        except LostAnswer as exc:
+            if exc.location is None:
+                raise
+            return self.authorization(account, exc.location, scope=scope)
         return Authorization.from_response(response, account)
 
     def authorization(self, account: Account, url: str, *, scope: CancelScope | None = None) -> Authorization:
@@ -336,9 +372,19 @@ class Client:
         self, account: Account, url: str, *, scope: CancelScope | None = None
     ) -> Authorization:
         """Give an authorization up (RFC 8555 §7.5.2)."""
-        payload: JSONObject = {"status": AuthorizationStatus.DEACTIVATED}
-        response = self._post(account, url, payload, "deactivateAuthorization", scope, repeatable=True)
-        return Authorization.from_response(response, account, url)
+
+        def read(response: Response, at: str) -> Authorization:
+            return Authorization.from_response(response, account, at)
+
+        return self._end(
+            account,
+            url,
+            AuthorizationStatus.DEACTIVATED,
+            "deactivateAuthorization",
+            read,
+            self.authorization,
+            scope,
+        )
 
     def respond(
         self,
@@ -364,24 +410,40 @@ class Client:
 
     # Certificates, RFC 8555 §7.4.2 and §7.6
 
-    def certificate(self, account: Account, url: str, *, scope: CancelScope | None = None) -> Chain:
-        """Download a certificate with its default chain (RFC 8555 §7.4.2)."""
+    def certificate(self, account: Account | None, url: str, *, scope: CancelScope | None = None) -> Chain:
+        """Download a certificate with its default chain (RFC 8555 §7.4.2).
+
+        Args:
+            account: `None` sends a plain GET, where the server allows it (RFC 8739 §3.4).
+        """
+        if account is None:
+            return Chain.from_response(self.session.get(url, "certificate", scope=scope, accept=PEM_CHAIN))
         return Chain.from_response(self._get(account, url, "certificate", scope, accept=PEM_CHAIN))
 
-    def alternates(self, account: Account, chain: Chain, *, scope: CancelScope | None = None) -> Iterator[Chain]:
+    def alternates(self, account: Account | None, chain: Chain, *, scope: CancelScope | None = None) -> Iterator[Chain]:
         """Yield the certificate's other chains, each downloaded when it is asked for.
 
-        One that cannot be had is left out: the default chain is good already.
+        One that cannot be had, or is for another certificate, is left out: the default chain is good already.
+
+        Raises:
+            Cancelled: *scope* ended.
         """
         for url in chain.alternates:
             try:
-                yield self.certificate(account, url, scope=scope)
+                other = self.certificate(account, url, scope=scope)
+            except Cancelled:
+                raise
             except AcmeError:
-                if scope is not None:
-                    scope.check()
+                continue
+            if other.leaf == chain.leaf:
+                yield other
 
-    def star_certificate(self, account: Account, order: Order, *, scope: CancelScope | None = None) -> Chain:
-        """Download the current certificate of an order that the server renews (RFC 8739 §3.3)."""
+    def star_certificate(self, account: Account | None, order: Order, *, scope: CancelScope | None = None) -> Chain:
+        """Download the current certificate of an order that the server renews (RFC 8739 §3.3).
+
+        Args:
+            account: `None` sends a plain GET, where the server allows it (RFC 8739 §3.4).
+        """
         if order.star_certificate is None:
             raise InputError(f"{order.url}: the order has no star-certificate")
         return self.certificate(account, order.star_certificate, scope=scope)
@@ -420,6 +482,8 @@ class Client:
             UnsupportedError: the server does not say.
         """
         name = certificate if isinstance(certificate, str) else certificate_id(certificate)
+        if not all(is_base64url(part) for part in name.split(".", 1)) or "." not in name:
+            raise InputError(f"{name[:200]!r}: not the id of a certificate (RFC 9773 §4.1)")
         base = self.directory(scope=scope).require("renewalInfo")
         response = self.session.get(f"{base.rstrip('/')}/{name}", "renewalInfo", scope=scope, accept="application/json")
         return RenewalInfo.from_response(response)
@@ -427,46 +491,6 @@ class Client:
     def _new_account(self, key: SigningKey, payload: JSONObject, scope: CancelScope | None) -> Account:
         url = self.directory(scope=scope).require("newAccount")
         response = self.session.post(url, payload, "newAccount", key=key, key_id=None, repeatable=True, scope=scope)
+        if response.location is None and "onlyReturnExisting" not in payload:
+            return self.find_account(key, scope=scope)  # ZeroSSL, for an account that exists
         return Account.from_response(response, key)
-
-    def _after_key_change(
-        self, account: Account, new_key: SigningKey, error: AcmeError, scope: CancelScope | None
-    ) -> Account:
-        for key in (new_key, account.key):
-            try:
-                found = self.find_account(key, scope=scope)
-            except AccountDoesNotExist:
-                continue
-            except AcmeError as exc:
-                message = f"{account.url}: the key may or may not have changed; keep both keys: {error}"
-                raise KeyChangeError(message, holds=None) from exc
-            if found.url == account.url:
-                if key is new_key:
-                    return found
-                raise KeyChangeError(f"{account.url}: the account keeps its old key: {error}", holds=key) from error
-        raise KeyChangeError(f"{account.url}: the account answers to neither key: {error}", holds=None) from error
-
-    def _post(
-        self,
-        account: Account,
-        url: str,
-        payload: JSONObject,
-        operation: str,
-        scope: CancelScope | None,
-        *,
-        repeatable: bool,
-    ) -> Response:
-        return self.session.post(
-            url, payload, operation, key=account.key, key_id=account.url, repeatable=repeatable, scope=scope
-        )
-
-    def _get(
-        self,
-        account: Account,
-        url: str,
-        operation: str,
-        scope: CancelScope | None,
-        *,
-        accept: str = "application/json",
-    ) -> Response:
-        return self.session.post_as_get(url, operation, key=account.key, key_id=account.url, accept=accept, scope=scope)

@@ -10,9 +10,11 @@ from types import MappingProxyType
 
 from .errors import MalformedAnswer, UnsupportedError
 from .transport import Response
-from .wire import JSONObject, Members, parse_object, resolve
+from .wire import JSONObject, Members, parse_object, retry_after
 
 _MAX_AGE = 12 * 3600.0  # Let's Encrypt's renewalInfo URL moved once: never trust a copy for ever
+# no-cache and max-age=0 mean "ask every time", which would cost a round trip per request.
+_MIN_AGE = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Meta:
             website=members.link("website"),
             caa_identities=members.texts("caaIdentities"),
             external_account_required=members.flag("externalAccountRequired"),
-            profiles=MappingProxyType({name: str(text) for name, text in profiles.items()}),
+            profiles=MappingProxyType({name: text if isinstance(text, str) else "" for name, text in profiles.items()}),
             auto_renewal=members.object("auto-renewal"),
             subdomain_auth_allowed=members.flag("subdomainAuthAllowed"),
             delegation_enabled=members.flag("delegation-enabled"),
@@ -94,22 +96,18 @@ class Directory:
             MalformedAnswer: it is not one, or lacks what every server must have.
         """
         raw = parse_object(response.body, response.url)
-        endpoints = {
-            name: resolve(response.url, value)
-            for name, value in raw.items()
-            if isinstance(value, str) and value and name != "meta"
-        }
+        members = Members(raw, response.url, "directory")
+        endpoints = {name: url for name in raw if (url := members.link(name)) is not None}
         for operation in ("newNonce", "newAccount", "newOrder"):
             if operation not in endpoints:
                 raise MalformedAnswer(
                     f"not an ACME directory: {operation!r} is missing (is this the directory's URL?)",
                     url=response.url,
                 )
-        meta = raw.get("meta")
         return cls(
             url=response.url,
             endpoints=MappingProxyType(endpoints),
-            meta=Meta.from_json(meta if isinstance(meta, Mapping) else {}, response.url),
+            meta=Meta.from_json(members.object("meta") or {}, response.url),
             expires=time.monotonic() + _lifetime(response),
             raw=raw,
         )
@@ -137,8 +135,13 @@ class Directory:
 
 def _lifetime(response: Response) -> float:
     """How long the copy may be used, in seconds; a server that says nothing is asked twice a day."""
-    control = (response.header("cache-control") or "").lower()
-    if match := re.search(r"max-age=(\d{1,9})", control):
-        # no-cache and max-age=0 mean "ask every time", which would cost a round trip per request.
-        return min(max(float(match[1]), 60.0), _MAX_AGE)
-    return _MAX_AGE
+    control = ",".join(response.headers.get("cache-control", ())).lower()
+    if match := re.search(r"(?<![a-z-])max-age=\"?(\d{1,9})", control):
+        age = re.fullmatch(r"\d{1,9}", response.header("age") or "")
+        lifetime = float(match[1]) - float(age[0] if age else 0)
+    elif "no-cache" in control or "no-store" in control:
+        lifetime = 0.0
+    else:
+        until_then = retry_after(response.header("expires"), response.sent)
+        lifetime = _MAX_AGE if until_then is None else until_then
+    return min(max(lifetime, _MIN_AGE), _MAX_AGE)

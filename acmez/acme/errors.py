@@ -17,7 +17,7 @@
     │   ├── RejectedIdentifier
     │   └── UserActionRequired
     ├── TransportError               no usable answer came
-    │   ├── ConnectError             nothing was sent: it is safe to repeat the request
+    │   ├── ConnectError             the server cannot have acted: it is safe to repeat the request
     │   └── LostAnswer               the request was sent: the server may have acted on it
     ├── MalformedAnswer              an answer came that RFC 8555 does not allow
     ├── KeyChangeError               a key rollover failed; knows which key the account answers to
@@ -59,11 +59,19 @@ class TransportError(AcmeError):
 
 
 class ConnectError(TransportError):
-    """Nothing was sent: it is safe to repeat the request."""
+    """The server cannot have acted, so it is safe to repeat the request: nothing was sent, or it was no POST."""
 
 
 class LostAnswer(TransportError):
-    """The request was sent and its answer did not arrive whole: the server may have acted on it."""
+    """The request was sent and its answer did not arrive whole: the server may have acted on it.
+
+    Attributes:
+        location: the Location of the answer, if at least its head arrived.
+    """
+
+    def __init__(self, message: str, *, method: str, url: str, location: str | None = None) -> None:
+        super().__init__(message, method=method, url=url)
+        self.location = location
 
 
 class MalformedAnswer(AcmeError):
@@ -84,12 +92,14 @@ class PollTimeout(AcmeError):
     Attributes:
         url: the resource.
         status: its last status.
+        retry_after: seconds that the server asks to wait, if it says so.
     """
 
-    def __init__(self, message: str, *, url: str, status: str) -> None:
+    def __init__(self, message: str, *, url: str, status: str, retry_after: float | None = None) -> None:
         super().__init__(f"{url}: {message}")
         self.url = url
         self.status = status
+        self.retry_after = retry_after
 
 
 class StateError(AcmeError):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from .errors import MalformedAnswer
-from .wire import resolve
+from .wire import resolved
 
-_TARGET = re.compile(r"\s*,?\s*<([^<>]*)>")
-_PARAMETER = re.compile(r'\s*;\s*([A-Za-z0-9!#$%&*+.^_`|~-]+)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^\s;,]*))?')
+# Both match in linear time whatever a server sends.
+_TARGET = re.compile(r"<([^<>]*)>")
+_PARAMETER = re.compile(r'(?:\s*;)+\s*([A-Za-z0-9!#$%&*+.^_`|~-]+)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^\s;,]*))?')
 _LIMIT = 64  # links of one answer; no CA needs more
 
 
@@ -21,15 +21,12 @@ def parse_links(fields: Sequence[str], base: str) -> Mapping[str, tuple[str, ...
     found: dict[str, list[str]] = {}
     for field in fields:
         for target, relations in _links(field):
-            try:
-                url = resolve(base, target)
-            except MalformedAnswer:
-                continue
+            url = resolved(base, target)
             for relation in relations:
                 urls = found.setdefault(relation, [])
-                if url not in urls and len(urls) < _LIMIT:
+                if url is not None and url not in urls and len(urls) < _LIMIT:
                     urls.append(url)
-    return {relation: tuple(urls) for relation, urls in found.items()}
+    return {relation: tuple(urls) for relation, urls in found.items() if urls}
 
 
 def _links(field: str) -> list[tuple[str, list[str]]]:
@@ -41,6 +38,6 @@ def _links(field: str) -> list[tuple[str, list[str]]]:
         while parameter := _PARAMETER.match(field, position):
             position = parameter.end()
             if parameter[1].lower() == "rel" and relations is None:  # RFC 8288 §3.3: the first one counts
-                relations = re.sub(r"\\(.)", r"\1", (parameter[2] or "").strip('"')).lower().split()
+                relations = re.sub(r"\\(.)", r"\1", (parameter[2] or "").strip("\"'")).lower().split()
         links.append((target, relations or []))
     return links

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from .errors import InputError
-from .wire import JSON, JSONObject, Members
+from .wire import JSON, JSONObject, Members, printable
 
 
 class IdentifierType(StrEnum):
@@ -85,4 +85,4 @@ class Identifier:
         return str(self.type), value
 
     def __str__(self) -> str:
-        return self.value
+        return printable(self.value)

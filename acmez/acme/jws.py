@@ -26,6 +26,7 @@ _CURVES: Mapping[str, tuple[str, str, hashes.HashAlgorithm]] = MappingProxyType(
         "secp521r1": ("P-521", "ES512", hashes.SHA512()),
     }
 )
+_URLSAFE = str.maketrans("+/", "-_")
 _MACS = MappingProxyType({"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"})
 
 
@@ -37,7 +38,8 @@ class SigningKey:
             P-521), RSA or Ed25519; the key itself may live in an HSM or KMS.
 
     Raises:
-        InputError: the kind of key has no JWS algorithm that ACME servers know.
+        InputError: the kind of key has no JWS algorithm that ACME servers know, or it is an RSA key of
+            fewer than 2048 bits (RFC 7518 §3.3).
     """
 
     def __init__(self, private_key: PrivateKey) -> None:
@@ -45,6 +47,10 @@ class SigningKey:
         self.jwk: JSONObject = public_jwk(private_key.public_key())
         self.thumbprint = thumbprint(self.jwk)
         self.algorithm = _algorithm(private_key)
+        if isinstance(private_key, rsa.RSAPrivateKey) and private_key.key_size < 2048:
+            raise InputError(
+                f"key: RSA with {private_key.key_size} bits is too short; use at least 2048 (RFC 7518 §3.3)"
+            )
 
     def sign(self, data: bytes) -> bytes:
         """Return the JWS signature of *data* (RFC 7518 §3)."""
@@ -73,7 +79,8 @@ class ExternalAccount:
 
     Attributes:
         key_id: the CA's name for the MAC key.
-        mac_key: base64url text, padded or not, or the key's bytes.
+        mac_key: base64url text, padded or not, or the key's bytes; some CAs print plain base64, which
+            is taken as well.
         algorithm: "HS256", "HS384" or "HS512"; public CAs take HS256 however long the key is.
     """
 
@@ -96,7 +103,9 @@ class ExternalAccount:
     @property
     def key_bytes(self) -> bytes:
         """The MAC key itself."""
-        return self.mac_key if isinstance(self.mac_key, bytes) else b64decode(self.mac_key.strip())
+        if isinstance(self.mac_key, bytes):
+            return self.mac_key
+        return b64decode(self.mac_key.strip().translate(_URLSAFE))
 
     def binding(self, account_jwk: JSONObject, new_account_url: str) -> JSONObject:
         """Return the `externalAccountBinding` of a newAccount request."""

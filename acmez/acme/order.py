@@ -47,7 +47,13 @@ class AutoRenewal:
     allow_certificate_get: bool = False
 
     def to_json(self) -> JSONObject:
-        """Return the `auto-renewal` member of newOrder."""
+        """Return the `auto-renewal` member of newOrder.
+
+        Raises:
+            InputError: the lifetime is not at least a second, or a date has no time zone.
+        """
+        if self.lifetime < timedelta(seconds=1):
+            raise InputError(f"auto_renewal.lifetime: {str(self.lifetime)!r} is less than a second")
         members: dict[str, JSON] = {
             "end-date": timestamp(self.end),
             "lifetime": int(self.lifetime.total_seconds()),
@@ -155,8 +161,6 @@ def new_order_payload(
         raise InputError("order: at least one identifier is needed")
     if auto_renewal is not None and (not_before is not None or not_after is not None):
         raise InputError("order: auto_renewal excludes not_before and not_after (RFC 8739 §3.1.1)")
-    if not_before is not None and not_after is not None and not_before >= not_after:
-        raise InputError(f"order: not_before {timestamp(not_before)!r} is not before not_after")
     optional: Mapping[str, JSON] = {
         "notBefore": None if not_before is None else timestamp(not_before),
         "notAfter": None if not_after is None else timestamp(not_after),
@@ -166,5 +170,7 @@ def new_order_payload(
         "delegation": delegation,
         "allow-certificate-get": allow_certificate_get or None,
     }
+    if not_before is not None and not_after is not None and not_before >= not_after:
+        raise InputError(f"order: not_before {timestamp(not_before)!r} is not before not_after")
     members: dict[str, JSON] = {"identifiers": [identifier.to_json() for identifier in identifiers]}
     return members | {name: value for name, value in optional.items() if value is not None}

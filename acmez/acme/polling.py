@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 import time
 from collections.abc import Callable, Collection
@@ -75,24 +74,29 @@ def poll(
         StateError: it got where it cannot come back from.
         PollTimeout: it did not get there in time, or the server asked for more patience than the cap.
     """
+    scope = scope or CancelScope()
     began = time.monotonic()
-    for looks in itertools.count():
-        if seen.status in until:
-            return seen
+    looks = 0
+    while seen.status not in until:
         if seen.status in final:
             why = f": {seen.problem}" if seen.problem else f" and will not become {_either(until)}"
             raise StateError(f"is {seen.status!r}{why}", url=seen.url, status=seen.status)
-        asked = seen.retry_after
-        if asked is not None and asked > polling.max_retry_after:
-            raise PollTimeout(
-                f"is {seen.status!r}; the server asks to wait {asked:.0f} s", url=seen.url, status=seen.status
-            )
-        pause = polling.pause(looks, asked)
-        if time.monotonic() + pause - began > polling.timeout:
-            raise PollTimeout(f"is still {seen.status!r} after {polling.timeout:g} s", url=seen.url, status=seen.status)
-        (scope or CancelScope()).sleep(pause)
+        scope.sleep(_pause(seen, looks, began, polling))
+        looks += 1
         seen = look()
-    raise AssertionError("unreachable")
+    return seen
+
+
+def _pause(seen: Pollable, looks: int, began: float, polling: Polling) -> float:
+    asked = seen.retry_after
+    pause = polling.pause(looks, asked)
+    if asked is not None and asked > polling.max_retry_after:
+        message = f"is {seen.status!r}; the server asks to wait {asked:.0f} s"
+    elif time.monotonic() + pause - began > polling.timeout:
+        message = f"is still {seen.status!r} after {polling.timeout:g} s"
+    else:
+        return pause
+    raise PollTimeout(message, url=seen.url, status=seen.status, retry_after=asked)
 
 
 def _either(statuses: Collection[str]) -> str:

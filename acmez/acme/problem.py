@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
-from .errors import AcmeError
+from .errors import AcmeError, MalformedAnswer
 from .identifier import Identifier
-from .wire import JSONObject, Members
+from .transport import Response
+from .wire import JSONObject, Members, parse_object
+from .wire import printable as printable  # noqa: PLC0414 - offered here, too
 
 PREFIX = "urn:ietf:params:acme:error:"
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+BLANK = "about:blank"  # the type of a problem that says nothing about itself (RFC 7807 §4.2)
 
 
 class ErrorType(StrEnum):
@@ -83,11 +84,11 @@ class Problem:
     def from_json(cls, raw: JSONObject, url: str) -> Problem:
         """Read a problem document; every member may be missing or odd, none makes it fail."""
         members = Members(raw, url, "problem")
-        status = members.number("status")
+        status = raw.get("status")
         return cls(
-            type=members.text("type") or "about:blank",
+            type=members.text("type") or BLANK,
             detail=printable(members.text("detail") or members.text("title") or ""),
-            status=None if status is None else int(min(status, 999)),
+            status=status if type(status) is int and 100 <= status <= 599 else None,
             instance=members.link("instance"),
             identifier=_identifier(members),
             subproblems=tuple(cls.from_json(item, url) for item in _subproblems(raw)),
@@ -105,12 +106,6 @@ class Problem:
         lines = [f"{about}{printable(self.code)}: {self.detail}" if self.detail else f"{about}{printable(self.code)}"]
         lines += [f"  {sub}" for sub in self.subproblems]
         return "\n".join(lines)
-
-
-def printable(text: str, limit: int = 2000) -> str:
-    """Return *text* without control characters (terminal escapes, bidi marks), cut to *limit*."""
-    clean = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\n", " "))
-    return clean if len(clean) <= limit else clean[:limit] + "..."
 
 
 def _identifier(members: Members) -> Identifier | None:
@@ -244,3 +239,31 @@ EXCEPTIONS: Mapping[str, type[ProblemError]] = MappingProxyType(
         ErrorType.USER_ACTION_REQUIRED: UserActionRequired,
     }
 )
+
+
+def problem_error(response: Response) -> ProblemError:
+    """Return the exception for an answer that is not a 2xx, whatever its body is."""
+    problem = _read(response)
+    return EXCEPTIONS.get(problem.type, ProblemError)(
+        problem,
+        status=response.status,
+        method=response.method,
+        url=response.url,
+        retry_after=response.retry_after,
+        links=response.links,
+        location=response.location,
+        body=response.body,
+    )
+
+
+def _read(response: Response) -> Problem:
+    try:
+        problem = Problem.from_json(parse_object(response.body, response.url), response.url)
+    except MalformedAnswer:
+        problem = Problem(BLANK)  # a load balancer's page, under whatever content type
+    if problem.type != BLANK or problem.detail:
+        return problem
+    if 300 <= response.status < 400 and response.location:
+        return replace(problem, detail=f"it redirects to {printable(response.location)!r}, which is not followed")
+    start = printable(response.body[:200].decode("utf-8", "replace").strip())
+    return replace(problem, detail=f"the answer is no problem document: {start!r}" if start else "empty answer")

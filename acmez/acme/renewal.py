@@ -10,13 +10,23 @@ from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
 from .errors import AcmeError, InputError, MalformedAnswer
-from .problem import AlreadyReplaced, Conflict, ProblemError, RateLimited
+from .problem import ErrorType, ProblemError
 from .transport import Response
 from .wire import JSONObject, Members, b64encode, parse_object, parse_timestamp
 
 _MIN_RETRY = 60.0
 _MAX_RETRY = 86400.0
 _DEFAULT_RETRY = 6 * 3600.0  # RFC 9773 §4.3.3: after a long-term failure
+
+_REFUSALS = frozenset(
+    {
+        ErrorType.ALREADY_REPLACED,
+        ErrorType.CONFLICT,  # Boulder, earlier
+        ErrorType.MALFORMED,  # Boulder, with 404 for an unknown certificate, and Actalis
+        ErrorType.UNAUTHORIZED,  # Boulder: the certificate is another account's
+        ErrorType.SERVER_INTERNAL,  # Pebble: the certificate is unknown
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +92,8 @@ def certificate_id(certificate: x509.Certificate) -> str:
     """
     try:
         extension = certificate.extensions.get_extension_for_oid(ExtensionOID.AUTHORITY_KEY_IDENTIFIER)
-    except (x509.ExtensionNotFound, ValueError):
-        raise InputError("certificate: it has no authority key identifier, which RFC 9773 needs") from None
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
+        raise InputError("certificate: it has no readable authority key identifier, which RFC 9773 needs") from None
     value = extension.value
     identifier = value.key_identifier if isinstance(value, x509.AuthorityKeyIdentifier) else None
     if not identifier:
@@ -95,14 +105,9 @@ def certificate_id(certificate: x509.Certificate) -> str:
 
 
 def refuses_replaces(error: AcmeError) -> bool:
-    """Whether a CA refused newOrder for the sake of `replaces`, which is then better left out.
+    """Whether a refused newOrder is worth sending again without `replaces` (RFC 9773 §5).
 
-    RFC 9773 §5 has alreadyReplaced; Boulder answers malformed for a certificate it does not know,
-    unauthorized for one of another account, and conflict.
+    CAs disagree on how to say so, and in which language. An order that was refused for another reason is
+    refused again.
     """
-    if not isinstance(error, ProblemError) or error.status >= 500 or isinstance(error, RateLimited):
-        return False
-    words = error.problem.detail.lower()
-    return isinstance(error, AlreadyReplaced | Conflict) or any(
-        word in words for word in ("replac", "ari ", "predecessor", "certid", "aki")
-    )
+    return isinstance(error, ProblemError) and (error.problem.type in _REFUSALS or error.status in (404, 409))

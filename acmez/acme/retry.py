@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import random
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, TypeVar
 
-from .errors import AcmeError
+from .errors import AcmeError, ConnectError, LostAnswer, MalformedAnswer
+from .problem import ErrorType, ProblemError
+from .scope import CancelScope
+
+T = TypeVar("T")
 
 
 class FailureKind(StrEnum):
     """What went wrong with one try of a request."""
 
     BAD_NONCE = "bad-nonce"
-    CONNECT = "connect"  # nothing was sent
+    CONNECT = "connect"  # the server cannot have acted
     LOST_ANSWER = "lost-answer"  # the server may have acted
     SERVER_ERROR = "server-error"  # 5xx
-    RATE_LIMITED = "rate-limited"  # 429, or 503 with Retry-After
+    RATE_LIMITED = "rate-limited"  # 429 or 503
     MALFORMED = "malformed"  # an answer that RFC 8555 does not allow
 
 
@@ -91,3 +97,60 @@ class DefaultRetry:
         delay = random.uniform(0, ceiling)  # noqa: S311 - spreads load, guards nothing
         delay = max(delay, failure.retry_after or 0.0)
         return delay if failure.elapsed + delay <= self.budget else None
+
+
+def repeat(
+    work: Callable[[int], T],
+    *,
+    policy: RetryPolicy,
+    operation: str,
+    scope: CancelScope,
+    repeatable: bool,
+) -> T:
+    """Return what *work* returns, after as many tries as *policy* allows; it is given the try's number, from 1.
+
+    Args:
+        repeatable: whether to try again although the server may have acted on the POST.
+    """
+    began = time.monotonic()
+    number = 0
+    while True:
+        number += 1
+        scope.check()
+        try:
+            return work(number)
+        except AcmeError as exc:
+            kind = failure_kind(exc, repeatable=repeatable)
+            if kind is None:
+                raise
+            asked = exc.retry_after if isinstance(exc, ProblemError) else None
+            remaining = scope.remaining()
+            elapsed = time.monotonic() - began
+            delay = policy.next_delay(Failure(kind, operation, number, elapsed, remaining, asked, exc))
+            if delay is None or (remaining is not None and delay >= remaining):
+                raise
+        if delay > 0:
+            scope.sleep(delay)
+
+
+def failure_kind(error: AcmeError, *, repeatable: bool) -> FailureKind | None:
+    """Say what kind of failure may be tried again; `None`: it must not be."""
+    match error:
+        case ProblemError() if error.problem.type == ErrorType.BAD_NONCE:
+            return FailureKind.BAD_NONCE
+        case ProblemError(status=429) if error.problem.type == ErrorType.RATE_LIMITED and error.retry_after is None:
+            # A CA's limits last for minutes to days, and a paused account for ever; only a load
+            # balancer's are over soon without saying when.
+            return None
+        case ProblemError(status=429) | ProblemError(status=503):
+            return FailureKind.RATE_LIMITED
+        case ProblemError() if error.status >= 500 and error.status != 501 and (repeatable or error.method != "POST"):
+            return FailureKind.SERVER_ERROR
+        case ConnectError():
+            return FailureKind.CONNECT
+        case LostAnswer() if repeatable:
+            return FailureKind.LOST_ANSWER
+        case MalformedAnswer() if repeatable:
+            return FailureKind.MALFORMED
+        case _:
+            return None

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from .directory import Directory
-from .errors import AcmeError, ConnectError, LostAnswer, MalformedAnswer
+from .errors import AcmeError, Cancelled, MalformedAnswer
+from .gate import Gate
 from .jws import SigningKey, sign
 from .nonces import NoncePool, nonce_of
-from .problem import EXCEPTIONS, ErrorType, Problem, ProblemError, printable
-from .retry import Failure, FailureKind, RetryPolicy
+from .problem import problem_error
+from .retry import RetryPolicy, repeat
 from .scope import CancelScope
 from .transport import Response, Transport
-from .wire import JSONObject, dumps, parse_object
+from .wire import JSONObject, dumps
 
 JOSE = "application/jose+json"
 
@@ -31,7 +30,7 @@ class Exchange:
         method, url: the request.
         status: the HTTP status, `None` if no answer came.
         started: when, on the monotonic clock.
-        seconds: how long it took.
+        seconds: how long it took, waiting for a free connection included.
         attempt: 1 for the first try.
         error: what went wrong, in words.
     """
@@ -66,7 +65,9 @@ class Session:
         self.nonces = NoncePool()
         self._retry = retry
         self._observe = observe
-        self._lock = threading.Lock()
+        self._fetching = Gate(1)
+        self._fetches = 0
+        self._outcome: Directory | AcmeError = AcmeError("not fetched yet")
         self._directory: Directory | None = None
         self._headers = MappingProxyType(
             {
@@ -79,24 +80,42 @@ class Session:
     # RFC 8555 §7.1.1
 
     def directory(self, scope: CancelScope | None = None, *, refresh: bool = False) -> Directory:
-        """Return the directory, fetched once and again when its cache lifetime has passed."""
+        """Return the directory, fetched once and again when its cache lifetime has passed.
+
+        Threads that ask at the same time share one fetch, and its failure.
+        """
+        fetches = self._fetches
         directory = self._directory
         if directory is not None and directory.fresh and not refresh:
             return directory
-        # Not under the lock: one slow fetch must not hold up a caller with a shorter deadline.
-        response = self.get(self.directory_url, "directory", scope=scope)
-        fetched = Directory.from_response(response)
-        with self._lock:
-            self._directory = fetched
-        return fetched
+        scope = scope or CancelScope()
+        with self._fetching.hold(scope):
+            if self._fetches == fetches:
+                self._outcome = self._fetch(scope)
+                self._fetches += 1
+            if isinstance(self._outcome, AcmeError):
+                raise self._outcome
+            self._directory = self._outcome
+            return self._outcome
+
+    def _fetch(self, scope: CancelScope) -> Directory | AcmeError:
+        try:
+            return Directory.from_response(self.get(self.directory_url, "directory", scope=scope))
+        except Cancelled:
+            raise  # concerns this caller alone; the next one fetches
+        except AcmeError as exc:
+            return exc
 
     def get(self, url: str, operation: str, *, scope: CancelScope | None = None, accept: str = "*/*") -> Response:
-        """GET what needs no signature: the directory and renewal information."""
-        headers = {**self._headers, "Accept": accept}
-        for attempt in attempts(self._retry, operation, scope):
-            with attempt:
-                return self._checked(self._send(attempt, "GET", url, headers, None))
-        raise AssertionError("unreachable")
+        """GET what needs no signature: the directory, renewal information, some certificates."""
+        bound = scope or CancelScope()
+
+        def attempt(number: int) -> Response:
+            response = self._send("GET", url, operation, number, bound, accept=accept)
+            self.nonces.keep(response)
+            return _checked(response)
+
+        return repeat(attempt, policy=self._retry, operation=operation, scope=bound, repeatable=True)
 
     # RFC 8555 §6.2 - §6.5
 
@@ -123,16 +142,20 @@ class Session:
             ProblemError: the server refused.
             LostAnswer: no whole answer came to a request that is not repeatable.
         """
-        headers = {**self._headers, "Content-Type": JOSE, "Accept": accept}
-        for attempt in attempts(self._retry, operation, scope, repeatable=repeatable):
-            with attempt:
-                # Every try is signed afresh: a server takes a nonce once. The nonce of a badNonce error
-                # is the newest in the pool, so the next try takes it (RFC 8555 §6.5).
-                body = dumps(sign(key, url, payload, nonce=self._nonce(attempt), key_id=key_id))
-                response = self._send(attempt, "POST", url, headers, body)
-                self.nonces.keep(response)
-                return self._checked(response)
-        raise AssertionError("unreachable")
+        bound = scope or CancelScope()
+        if self._directory is None:
+            self.directory(bound)  # here rather than for the nonce, where its tries would multiply
+
+        def attempt(number: int) -> Response:
+            # Every try is signed afresh: a server takes a nonce once. The nonce of a badNonce error
+            # is the newest in the pool, so the next try takes it (RFC 8555 §6.5).
+            nonce = self.nonces.take() or self._new_nonce(number, bound)
+            body = dumps(sign(key, url, payload, nonce=nonce, key_id=key_id))
+            response = self._send("POST", url, operation, number, bound, accept=accept, body=body)
+            self.nonces.keep(response)
+            return _checked(response)
+
+        return repeat(attempt, policy=self._retry, operation=operation, scope=bound, repeatable=repeatable)
 
     def post_as_get(
         self,
@@ -147,27 +170,33 @@ class Session:
         """Fetch a resource (RFC 8555 §6.3)."""
         return self.post(url, None, operation, key=key, key_id=key_id, repeatable=True, accept=accept, scope=scope)
 
-    def _nonce(self, attempt: Attempt) -> str:
-        """A nonce from the pool, or a new one (RFC 8555 §7.2)."""
-        pooled = self.nonces.take()
-        if pooled is not None:
-            return pooled
-        url = self.directory(attempt.scope).require("newNonce")
-        probe = Attempt(attempt.retry, "newNonce", attempt.scope, attempt.number, time.monotonic(), repeatable=True)
-        response = self._checked(self._send(probe, "HEAD", url, {**self._headers, "Accept": "*/*"}, None))
-        nonce = nonce_of(response)
+    def _new_nonce(self, attempt: int, scope: CancelScope) -> str:
+        """Ask for a nonce (RFC 8555 §7.2)."""
+        url = self.directory(scope).require("newNonce")
+        nonce = nonce_of(_checked(self._send("HEAD", url, "newNonce", attempt, scope)))
         if nonce is None:
             raise MalformedAnswer("the answer to newNonce holds no usable Replay-Nonce", url=url)
         return nonce
 
     def _send(
-        self, attempt: Attempt, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+        self,
+        method: str,
+        url: str,
+        operation: str,
+        attempt: int,
+        scope: CancelScope,
+        *,
+        accept: str = "*/*",
+        body: bytes | None = None,
     ) -> Response:
+        headers = {**self._headers, "Accept": accept}
+        if body is not None:
+            headers["Content-Type"] = JOSE
         started = time.monotonic()
         status: int | None = None
         error: str | None = None
         try:
-            response = self.transport.request(method, url, headers=headers, body=body, scope=attempt.scope)
+            response = self.transport.request(method, url, headers=headers, body=body, scope=scope)
             status = response.status
             return response
         except AcmeError as exc:
@@ -176,110 +205,13 @@ class Session:
         finally:
             if self._observe is not None:
                 seconds = time.monotonic() - started
-                self._observe(Exchange(attempt.operation, method, url, status, started, seconds, attempt.number, error))
-
-    @staticmethod
-    def _checked(response: Response) -> Response:
-        if response.ok:
-            return response
-        raise problem_error(response)
+                self._observe(Exchange(operation, method, url, status, started, seconds, attempt, error))
 
 
-class Attempt:
-    """One try of a request; as a context manager it swallows what will be tried again."""
-
-    def __init__(
-        self,
-        retry: RetryPolicy,
-        operation: str,
-        scope: CancelScope | None,
-        number: int,
-        began: float,
-        *,
-        repeatable: bool,
-    ) -> None:
-        self.retry = retry
-        self.operation = operation
-        self.scope = scope
-        self.number = number
-        self._began = began
-        self._repeatable = repeatable
-
-    def __enter__(self) -> None:
-        if self.scope is not None:
-            self.scope.check()
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
-        if not isinstance(error, AcmeError):
-            return False
-        kind = failure_kind(error, repeatable=self._repeatable)
-        if kind is None:
-            return False
-        asked = error.retry_after if isinstance(error, ProblemError) else None
-        remaining = None if self.scope is None else self.scope.remaining()
-        failure = Failure(kind, self.operation, self.number, time.monotonic() - self._began, remaining, asked, error)
-        delay = self.retry.next_delay(failure)
-        if delay is None or (remaining is not None and delay >= remaining):
-            return False
-        if delay > 0:
-            if self.scope is not None:
-                self.scope.sleep(delay)
-            else:
-                threading.Event().wait(delay)
-        return True
-
-
-def attempts(
-    retry: RetryPolicy, operation: str, scope: CancelScope | None, *, repeatable: bool = True
-) -> Iterator[Attempt]:
-    """Yield the tries of one request: `for attempt in attempts(...): with attempt: ...`."""
-    began = time.monotonic()
-    for number in itertools.count(1):
-        yield Attempt(retry, operation, scope, number, began, repeatable=repeatable)
-
-
-def failure_kind(error: AcmeError, *, repeatable: bool) -> FailureKind | None:
-    """Say what kind of failure may be tried again; `None`: it must not be."""
-    match error:
-        case ProblemError() if error.problem.type == ErrorType.BAD_NONCE:
-            return FailureKind.BAD_NONCE
-        case ProblemError(status=429) | ProblemError(status=503):
-            return FailureKind.RATE_LIMITED
-        case ProblemError() if error.status >= 500 and repeatable and error.status != 501:
-            return FailureKind.SERVER_ERROR
-        case ConnectError():
-            return FailureKind.CONNECT
-        case LostAnswer() if repeatable:
-            return FailureKind.LOST_ANSWER
-        case MalformedAnswer() if repeatable:
-            return FailureKind.MALFORMED
-        case _:
-            return None
-
-
-def problem_error(response: Response) -> ProblemError:
-    """Return the exception for an answer that is not a 2xx, whatever its body is."""
-    problem = _problem(response)
-    return EXCEPTIONS.get(problem.type, ProblemError)(
-        problem,
-        status=response.status,
-        method=response.method,
-        url=response.url,
-        retry_after=response.retry_after,
-        links=response.links,
-        location=response.location,
-        body=response.body,
-    )
-
-
-def _problem(response: Response) -> Problem:
-    if response.media_type in ("application/problem+json", "application/json") or response.body[:1] == b"{":
-        try:
-            return Problem.from_json(parse_object(response.body, response.url), response.url)
-        except MalformedAnswer:
-            pass  # a load balancer's page under a JSON content type
-    start = printable(response.body[:200].decode("utf-8", "replace").strip())
-    return Problem("about:blank", f"the answer is no problem document: {start!r}" if start else "empty answer")
+def _checked(response: Response) -> Response:
+    if response.ok:
+        return response
+    raise problem_error(response)
 
 
 def _user_agent() -> str:

@@ -11,30 +11,33 @@ import os
 import ssl
 import threading
 import time
+import zlib
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 from urllib.parse import urlsplit
 
 import requests.utils
 import urllib3
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import HTTPError
+from urllib3.response import BaseHTTPResponse
 from urllib3.util import Timeout
 
+from .connection import Call, PlainPool, TLSPool, carrying
 from .errors import ConnectError, InputError, LostAnswer, MalformedAnswer
+from .gate import Gate
 from .headers import parse_links
 from .scope import CancelScope
+from .trust import Trust, ssl_context
 from .watch import Watch
-from .wire import resolve, retry_after
+from .wire import parse_http_date, resolved, retry_after
 
-Trust = str | os.PathLike[str] | bytes | ssl.SSLContext | None
+_PIECE = 64 * 1024
+_MAX_HOSTS = 64  # whose connections are kept; a server's links could name any number
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +45,17 @@ class Timeouts:
     """Seconds after which a request is given up.
 
     Attributes:
-        connect: for TCP and TLS together with name resolution.
+        connect: for TCP, over all addresses of a host, and for each step of the TLS handshake.
         read: between two pieces of an answer; step-ca validates within the POST, so not too short.
-        total: for the whole request, however busily the answer drips.
+        total: for the whole request, however busily the answer drips; waiting for a free connection
+            and looking up a host's addresses do not count.
+        idle: after which an unused connection is not trusted any more.
     """
 
     connect: float = 10.0
     read: float = 60.0
     total: float = 120.0
+    idle: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +63,11 @@ class Response:
     """One answer, read whole.
 
     Attributes:
-        url: the request's URL.
+        method, url: the request.
         status: the HTTP status.
         headers: lower-case name -> values, in order.
         body: the decoded body.
-        received: when it came, for Retry-After dates.
+        received: when it came.
     """
 
     method: str
@@ -87,12 +93,17 @@ class Response:
     @property
     def location(self) -> str | None:
         value = self.header("location")
-        return resolve(self.url, value) if value else None
+        return resolved(self.url, value) if value else None
+
+    @property
+    def sent(self) -> datetime:
+        """When the server sent it, by the server's clock if it says, for that is what its dates go by."""
+        return parse_http_date(self.header("date") or "") or self.received
 
     @property
     def retry_after(self) -> float | None:
         """Seconds that the server asks to wait (RFC 8555 §6.6, §7.5.1)."""
-        return retry_after(self.header("retry-after"), self.received)
+        return retry_after(self.header("retry-after"), self.sent)
 
     @property
     def links(self) -> Mapping[str, tuple[str, ...]]:
@@ -100,99 +111,14 @@ class Response:
         return parse_links(self.headers.get("link", ()), self.url)
 
 
-class Call:
-    """One request in flight, which can be aborted from another thread."""
-
-    def __init__(self, deadline: float) -> None:
-        self.deadline = deadline
-        self.sent = False
-        self.opened = False
-        self.aborted = False
-        self._connection: HTTPConnection | None = None
-
-    def attach(self, connection: HTTPConnection) -> None:
-        self._connection = connection
-
-    def abort(self) -> None:
-        """Shut the socket: a blocked read or write ends at once."""
-        self.aborted = True
-        sock = self._connection.sock if self._connection is not None else None
-        if sock is not None:
-            try:
-                # On the TCP level, not through TLS: `SSLSocket.shutdown` would forget its TLS state
-                # while another thread reads from it.
-                _shutdown(sock)
-            except OSError:
-                return
-
-
-class _Current(threading.local):
-    call: Call | None = None
-
-
-_current = _Current()
-
-
-def _shutdown(sock: Any) -> None:
-    import socket
-
-    socket.socket.shutdown(sock, socket.SHUT_RDWR)
-
-
-def _start(connection: HTTPConnection) -> None:
-    """Note that *connection* is about to carry the current call's request."""
-    call = _current.call
-    if call is not None:
-        call.attach(connection)
-        if call.aborted:
-            raise ConnectionAbortedError("cancelled before anything was sent")
-        call.sent = True
-
-
-class _PlainConnection(HTTPConnection):
-    def connect(self) -> None:
-        if _current.call is not None:
-            _current.call.attach(self)
-            _current.call.opened = True
-        super().connect()
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        if self.sock is None:
-            self.connect()
-        _start(self)
-        super().request(*args, **kwargs)
-
-
-class _TLSConnection(HTTPSConnection):
-    def connect(self) -> None:
-        if _current.call is not None:
-            _current.call.attach(self)
-            _current.call.opened = True
-        super().connect()
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        if self.sock is None:
-            self.connect()
-        _start(self)
-        super().request(*args, **kwargs)
-
-
-class _PlainPool(HTTPConnectionPool):
-    ConnectionCls = _PlainConnection
-
-
-class _TLSPool(HTTPSConnectionPool):
-    ConnectionCls = _TLSConnection
-
-
 class _Adapter(HTTPAdapter):
-    """requests' adapter with one TLS context for all its connections."""
+    """requests' adapter with our pools, and one TLS context for all connections."""
 
-    pool_classes: ClassVar[Mapping[str, type[HTTPConnectionPool]]] = {"http": _PlainPool, "https": _TLSPool}
+    pool_classes: ClassVar[Mapping[str, type[HTTPConnectionPool]]] = {"http": PlainPool, "https": TLSPool}
 
     def __init__(self, context: Callable[[], ssl.SSLContext], connections: int) -> None:
         self._context = context
-        super().__init__(pool_connections=8, pool_maxsize=connections, pool_block=True)
+        super().__init__(pool_connections=1, pool_maxsize=connections)
         self.poolmanager.pool_classes_by_scheme = dict(self.pool_classes)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> urllib3.ProxyManager:
@@ -208,8 +134,15 @@ class _Adapter(HTTPAdapter):
         return host, {"ssl_context": self._context()} if parts.scheme == "https" else {}
 
 
+@dataclass(frozen=True, slots=True)
+class _Host:
+    adapter: _Adapter
+    pool: HTTPConnectionPool
+    gate: Gate
+
+
 class Transport:
-    """Sends requests to ACME servers; safe to share between threads and clients.
+    """Sends requests to ACME servers; safe to share between threads and clients, and to use after a fork.
 
     Args:
         trust: what vouches for the servers: a PEM file or directory, PEM bytes, or an `SSLContext`;
@@ -240,10 +173,7 @@ class Transport:
         self._timeouts = timeouts or Timeouts()
         self._max_body = max_body
         self._allow_http = allow_http
-        self._lock = threading.Lock()
-        self._pools: dict[tuple[str, str], HTTPConnectionPool] = {}
-        self._adapter = _Adapter(lambda: self._context, connections)
-        self._watch = Watch()
+        self._start()
 
     def __enter__(self) -> Self:
         return self
@@ -252,10 +182,12 @@ class Transport:
         self.close()
 
     def close(self) -> None:
-        """Close every idle connection; a later request opens new ones."""
+        """Close every idle connection, and each other one after its answer; a later request opens new ones."""
         with self._lock:
-            self._pools.clear()
-        self._adapter.close()
+            hosts = list(self._hosts.values())
+            self._hosts.clear()
+        for host in hosts:
+            host.adapter.close()
         self._watch.close()
 
     def request(
@@ -270,28 +202,28 @@ class Transport:
         """Send one request and read its answer whole; redirects are not followed.
 
         Raises:
-            InputError: the URL is not one to send to.
-            ConnectError: nothing was sent.
+            InputError: the URL is not one to send to, or the trust store or proxy not one to use.
+            ConnectError: the server cannot have acted: nothing was sent, or it was no POST.
             LostAnswer: the request was sent, and no whole answer came.
+            MalformedAnswer: the answer is too large, or encoded in a way that was not asked for.
             Cancelled: *scope* ended; the connection was shut.
         """
-        pool = self._pool(url, method)
-        seconds = self._timeouts.total
-        if scope is not None:
-            scope.check()
-            seconds = min(seconds, scope.remaining() or seconds)
-        call = Call(time.monotonic() + seconds)
-        aborting: AbstractContextManager[None] = nullcontext() if scope is None else scope.on_cancel(call.abort)
-        timeout = Timeout(connect=min(self._timeouts.connect, seconds), read=min(self._timeouts.read, seconds))
-        with aborting, self._watch.over(call):
-            try:
-                return self._exchange(pool, call, method, url, headers, body, timeout)
-            except (HTTPError, OSError, ValueError) as exc:
-                if scope is not None:
+        host = self._host(url)
+        scope = scope or CancelScope()
+        scope.check()
+        with host.gate.hold(scope):
+            remaining = scope.remaining()
+            seconds = self._timeouts.total if remaining is None else min(self._timeouts.total, remaining)
+            call = Call(time.monotonic() + seconds, self._timeouts.idle)
+            with scope.on_cancel(call.abort), self._watch.over(call), carrying(call):
+                try:
+                    return self._exchange(host.pool, call, method, url, dict(headers), body)
+                except (HTTPError, OSError, ValueError) as exc:
                     scope.check()
-                lost = LostAnswer if call.sent else ConnectError
-                reason = f"no answer within {seconds:g} s" if call.aborted else _reason(exc)
-                raise lost(reason, method=method, url=url) from exc
+                    reason = f"no answer within {seconds:g} s" if call.aborted else _reason(exc)
+                    if call.sent and method == "POST":
+                        raise LostAnswer(reason, method=method, url=url, location=call.location) from exc
+                    raise ConnectError(reason, method=method, url=url) from exc
 
     def _exchange(
         self,
@@ -299,59 +231,103 @@ class Transport:
         call: Call,
         method: str,
         url: str,
-        headers: Mapping[str, str],
+        headers: dict[str, str],
         body: bytes | None,
-        timeout: Timeout,
     ) -> Response:
-        _current.call = call
-        try:
-            raw = pool.urlopen(
-                method,
-                _target(url) if pool.proxy is None or pool.scheme == "https" else url,
-                body=body,
-                headers=headers,
-                retries=False,
-                redirect=False,
-                assert_same_host=False,
-                timeout=timeout,
-                preload_content=False,
-                decode_content=False,
-            )
-            data = raw.read(self._max_body + 1, decode_content=True)
-        finally:
-            _current.call = None
-        if len(data) > self._max_body:
-            raw.close()
-            raise MalformedAnswer(f"the answer is larger than {self._max_body} bytes", url=url)
-        raw.drain_conn()
-        raw.release_conn()
+        left = max(call.deadline - time.monotonic(), 0.001)
+        raw = pool.urlopen(
+            method,
+            _target(url) if pool.proxy is None or pool.scheme == "https" else url,
+            body=body,
+            headers=headers,
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+            timeout=Timeout(connect=min(self._timeouts.connect, left), read=min(self._timeouts.read, left)),
+            preload_content=False,
+            decode_content=False,
+        )
         fields = {name.lower(): tuple(raw.headers.getlist(name)) for name in raw.headers}
-        return Response(method, url, raw.status, fields, data, datetime.now(UTC))
+        response = Response(method, url, raw.status, fields, b"", datetime.now(UTC))
+        call.location = response.location if response.ok else None
+        data = self._decoded(self._body(raw, url), response)
+        return Response(method, url, raw.status, fields, data, response.received)
 
-    def _pool(self, url: str, method: str) -> HTTPConnectionPool:
+    def _body(self, raw: BaseHTTPResponse, url: str) -> bytes:
+        """Read the body as it was sent."""
+        pieces = []
+        size = 0
+        while piece := raw.read(_PIECE, decode_content=False):
+            pieces.append(piece)
+            size += len(piece)
+            if size > self._max_body:
+                raw.close()
+                raw.release_conn()
+                raise self._too_large(url)
+        raw.release_conn()
+        return b"".join(pieces)
+
+    def _decoded(self, body: bytes, response: Response) -> bytes:
+        """Undo a content encoding, which was not asked for, within bounds."""
+        encoding = (response.header("content-encoding") or "identity").strip().lower()
+        if encoding == "identity" or not body:
+            return body
+        if encoding not in ("gzip", "x-gzip", "deflate"):
+            raise MalformedAnswer(f"the content encoding {encoding[:50]!r} was not asked for", url=response.url)
+        decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # 32: gzip or zlib, as it comes
+        try:
+            data = decoder.decompress(body, self._max_body + 1)
+        except zlib.error as exc:
+            raise MalformedAnswer(f"the {encoding} answer cannot be decoded: {exc}", url=response.url) from None
+        if len(data) > self._max_body:
+            raise self._too_large(response.url)
+        if not decoder.eof:
+            raise MalformedAnswer(f"the {encoding} answer ends early", url=response.url)
+        return data
+
+    def _too_large(self, url: str) -> MalformedAnswer:
+        return MalformedAnswer(f"the answer is larger than {self._max_body} bytes", url=url)
+
+    def _start(self) -> None:
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._hosts: dict[tuple[str, str], _Host] = {}
+        self._watch = Watch()
+
+    def _host(self, url: str) -> _Host:
+        if self._process != os.getpid():
+            self._start()  # after a fork: the connections are the parent's, the thread is not there
+        key = self._key(url)
+        host = self._hosts.get(key)
+        if host is None:
+            with self._lock:
+                host = self._hosts.get(key) or self._open(url)
+                self._hosts[key] = host
+                if len(self._hosts) > _MAX_HOSTS:
+                    self._hosts.pop(next(iter(self._hosts))).adapter.close()
+        return host
+
+    def _key(self, url: str) -> tuple[str, str]:
         try:
             parts = urlsplit(url)
-            host = parts.netloc.rpartition("@")[2].lower()
-        except ValueError:
-            raise InputError(f"{url[:200]!r}: not a URL") from None
-        if parts.scheme not in ("https", "http") or not parts.hostname:
+            host, port = parts.hostname, parts.port
+        except ValueError as exc:
+            raise InputError(f"{url[:200]!r}: not a URL: {exc}") from None
+        if parts.scheme not in ("https", "http") or not host:
             raise InputError(f"{url[:200]!r}: not an https URL")
         if parts.scheme == "http" and not self._allow_http:
             raise InputError(f"{url[:200]!r}: ACME needs https (RFC 8555 §6.1); allow_http=True sends it all the same")
-        key = (parts.scheme, host)
-        pool = self._pools.get(key)
-        if pool is None:
-            with self._lock:
-                pool = self._pools.get(key) or self._open_pool(url, method)
-                self._pools[key] = pool
-        return pool
+        return parts.scheme, f"{host}:{port}"
 
-    def _open_pool(self, url: str, method: str) -> HTTPConnectionPool:
+    def _open(self, url: str) -> _Host:
         request = requests.PreparedRequest()
-        request.method, request.url = method, url
-        proxies = self._proxies(url)
-        pool = self._adapter.get_connection_with_tls_context(request, verify=True, proxies=proxies)
-        return cast("HTTPConnectionPool", pool)
+        request.method, request.url = "POST", url
+        adapter = _Adapter(lambda: self._context, self.connections)
+        try:
+            pool = adapter.get_connection_with_tls_context(request, verify=True, proxies=self._proxies(url))
+        except (requests.RequestException, HTTPError) as exc:
+            raise InputError(f"proxy: cannot be used for {url[:200]!r}: {exc}") from exc
+        return _Host(adapter, cast("HTTPConnectionPool", pool), Gate(self.connections))
 
     def _proxies(self, url: str) -> dict[str, str]:
         if self._proxy is None:
@@ -363,37 +339,6 @@ class Transport:
         return ssl_context(self._trust)
 
 
-def ssl_context(trust: Trust) -> ssl.SSLContext:
-    """Return the TLS settings for talking to an ACME server.
-
-    Raises:
-        InputError: *trust* is not readable, or holds no certificate.
-    """
-    if isinstance(trust, ssl.SSLContext):
-        return trust
-    try:
-        if trust is None:
-            context = ssl.create_default_context()
-            if not context.cert_store_stats()["x509_ca"] and not _has_trust_directory():
-                context.load_verify_locations(requests.utils.DEFAULT_CA_BUNDLE_PATH)
-        elif isinstance(trust, bytes):
-            context = ssl.create_default_context(cadata=trust.decode("ascii"))
-        elif Path(trust).is_dir():
-            context = ssl.create_default_context(capath=os.fspath(trust))
-        else:
-            context = ssl.create_default_context(cafile=os.fspath(trust))
-    except (OSError, ValueError) as exc:
-        shown = "PEM bytes" if isinstance(trust, bytes) else repr(os.fspath(trust or ""))
-        raise InputError(f"trust: {shown}: cannot be used as trust store: {exc}") from exc
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
-
-
-def _has_trust_directory() -> bool:
-    directory = ssl.get_default_verify_paths().openssl_capath
-    return Path(directory).is_dir() and any(Path(directory).iterdir())
-
-
 def _target(url: str) -> str:
     parts = urlsplit(url)
     path = parts.path or "/"
@@ -401,7 +346,9 @@ def _target(url: str) -> str:
 
 
 def _reason(exc: BaseException) -> str:
-    cause = exc.__cause__ if isinstance(exc, HTTPError) and exc.__cause__ is not None else exc
-    text = str(cause) or type(cause).__name__
-    # urllib3 puts the connection object's repr in front of its messages.
-    return text.partition(">: ")[2] or text if text.startswith("<") else text
+    """The innermost words: urllib3 wraps what happened up to three times."""
+    seen: BaseException | None = exc
+    while isinstance(seen, HTTPError):
+        exc = seen
+        seen = next((arg for arg in seen.args if isinstance(arg, BaseException)), seen.__cause__)
+    return str(seen or exc) or type(seen or exc).__name__

@@ -18,26 +18,30 @@ class Watched(Protocol):
 
 
 class Watch:
-    """One thread that aborts what is overdue; it runs only while something is in flight."""
+    """Aborts what is overdue, from one thread that ends by itself when it has long had nothing to watch.
 
-    def __init__(self) -> None:
+    Args:
+        linger: seconds that the thread waits for more to watch.
+    """
+
+    def __init__(self, linger: float = 10.0) -> None:
+        self._linger = linger
         self._changed = threading.Condition()
         self._flying: set[Watched] = set()
-        self._wakes_at = float("inf")
+        self._wakes_at = 0.0
         self._thread: threading.Thread | None = None
-        self._closed = False
 
     @contextmanager
     def over(self, call: Watched) -> Iterator[None]:
         """Watch *call* within the `with` statement."""
         with self._changed:
-            self._flying.add(call)
             if self._thread is None:
-                self._closed = False
-                self._thread = threading.Thread(target=self._run, name="acmez-watch", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="acmez-watch", daemon=True)
+                thread.start()
+                self._thread = thread
             elif call.deadline < self._wakes_at:
                 self._changed.notify()
+            self._flying.add(call)
         try:
             yield
         finally:
@@ -45,20 +49,24 @@ class Watch:
                 self._flying.discard(call)
 
     def close(self) -> None:
-        """End the thread; a later call starts it again."""
+        """End the thread, unless something is in flight: then it ends by itself, later."""
         with self._changed:
-            self._closed = True
+            if self._flying:
+                return
             thread, self._thread = self._thread, None
             self._changed.notify()
-        if thread is not None and thread is not threading.current_thread():
+        if thread is not None:
             thread.join()
 
     def _run(self) -> None:
         with self._changed:
-            while not self._closed:
+            while self._thread is threading.current_thread():
                 now = time.monotonic()
                 for call in [call for call in self._flying if call.deadline <= now]:
                     self._flying.discard(call)
                     call.abort()
-                self._wakes_at = min((call.deadline for call in self._flying), default=float("inf"))
-                self._changed.wait(None if self._wakes_at == float("inf") else self._wakes_at - now)
+                idle = not self._flying
+                self._wakes_at = min((call.deadline for call in self._flying), default=now + self._linger)
+                notified = self._changed.wait(self._wakes_at - now)
+                if idle and not notified and not self._flying:
+                    self._thread = None

@@ -24,6 +24,8 @@ JSON: TypeAlias = "str | int | float | bool | Sequence[JSON] | Mapping[str, JSON
 JSONObject: TypeAlias = Mapping[str, JSON]
 
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*\Z")
+# What plays tricks on terminals and logs: control characters, bidi marks, lone surrogates.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def b64encode(data: bytes) -> str:
@@ -51,9 +53,22 @@ def is_base64url(text: str) -> bool:
     return bool(text) and _BASE64URL.match(text) is not None
 
 
+def printable(text: str, limit: int = 2000) -> str:
+    """Return *text* on one line, without what plays tricks on terminals and logs, cut to *limit*."""
+    clean = _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text[: limit + 1].replace("\n", " "))
+    return clean if len(clean) <= limit else clean[:limit] + "..."
+
+
 def dumps(value: JSONObject) -> bytes:
-    """Return compact JSON."""
-    return json.dumps(value, separators=(",", ":")).encode()
+    """Return compact JSON.
+
+    Raises:
+        InputError: *value*, which may come from a plugin, is not JSON.
+    """
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise InputError(f"payload: cannot be written as JSON: {exc}") from exc
 
 
 def parse_json(body: bytes, url: str) -> JSON:
@@ -91,12 +106,21 @@ def timestamp(moment: datetime) -> str:
 
 def parse_timestamp(text: str) -> datetime | None:
     """Return the moment of RFC 3339 *text*, in UTC; `None` if it is not one."""
-    # Boulder writes nanoseconds; `fromisoformat` stops at microseconds.
-    trimmed = re.sub(r"(\.\d{6})\d+", r"\1", text)
+    # Boulder writes nanoseconds; `fromisoformat` stops at microseconds. "t" and "z" are legal (RFC 3339 §5.6).
+    trimmed = re.sub(r"(\.\d{6})\d+", r"\1", text.strip().upper())
     try:
         moment = datetime.fromisoformat(trimmed)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
+        return None
+
+
+def parse_http_date(text: str) -> datetime | None:
+    """Return the moment of an HTTP-date (RFC 9110 §5.6.7), in UTC; `None` if it is not one."""
+    try:
+        moment = parsedate_to_datetime(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
 
 
@@ -107,16 +131,11 @@ def retry_after(value: str | None, now: datetime) -> float | None:
     """
     if value is None:
         return None
-    text = value.strip()
     try:
-        seconds = float(text)
+        seconds = float(value)
     except ValueError:
-        try:
-            moment = parsedate_to_datetime(text)
-            aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-            seconds = (aware - now).total_seconds()
-        except (ValueError, TypeError, IndexError, OverflowError):
-            return None
+        moment = parse_http_date(value)
+        return None if moment is None else max(0.0, (moment - now).total_seconds())
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
@@ -180,7 +199,7 @@ class Members:
 
     def link(self, name: str) -> str | None:
         value = self.text(name)
-        return None if value is None else resolve(self.url, value)
+        return None if value is None else resolved(self.url, value)
 
     def time(self, name: str) -> datetime | None:
         value = self.text(name)
@@ -218,13 +237,25 @@ class Members:
 
 
 def resolve(base: str, reference: str) -> str:
-    """Return *reference* as an absolute URL; relative ones are legal in Location and Link."""
+    """Return *reference* as an absolute URL; relative ones are legal in Location and Link.
+
+    Raises:
+        MalformedAnswer: *reference* is not a URL at all.
+    """
+    url = resolved(base, reference)
+    if url is None:
+        raise MalformedAnswer(f"not a URL: {reference[:200]!r}", url=base)
+    return url
+
+
+def resolved(base: str, reference: str) -> str | None:
+    """Return *reference* as an absolute URL, `None` if it is not a URL at all."""
     if reference.startswith("https://"):
         return reference
     try:
         return urljoin(base, reference)
     except ValueError:
-        raise MalformedAnswer(f"not a URL: {reference[:200]!r}", url=base) from None
+        return None
 
 
 def _is_array(value: JSON) -> TypeGuard[list[JSON]]:
