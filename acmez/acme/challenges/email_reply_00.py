@@ -113,8 +113,8 @@ def response(challenge: Challenge, token_part1: str, *, decode_parts: bool = Fal
 
     Args:
         token_part1: from the subject of the CA's mail.
-        decode_parts: join the bytes of both parts instead of their text. RFC 8823 §4 can be read both ways; text
-            is what most implementations do and RFC 9891 says of its like-built token.
+        decode_parts: join the bytes of both parts instead of their text. RFC 8823 can be read both ways; RFC 9891
+            says text of its like-built token, and acme4j does it so, while acmez for Go joins bytes.
 
     Raises:
         InputError: the challenge is of another type or carries no thumbprint, or *token_part1* is not base64url.
