@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .client import Client
-from .config import CertificateTable, Config, bind, entry
+from .config import CertificateTable, Config, bind
 from .errors import ConfigError, PluginError
 from .options import join
 from .plugins import KEY_PROVIDER, RETRY_POLICY, SOLVER, WAITER, Kind, PluginManager
@@ -30,7 +30,9 @@ def assemble(document: Mapping[str, object], directory: Path, plugins: PluginMan
     components: dict[str, Any] = {}
     cause: BaseException | None = None
     for kind, where, table in _component_tables(document):
-        name, options = entry(table, "use"), entry(table, "options")
+        name, options = _entry(table, "use"), _entry(table, "options")
+        if isinstance(name, Mapping):
+            problems.append(f"{where}.use: expected the name of a {kind.label} itself, got a table")
         if not isinstance(name, str) or not isinstance(options, Mapping | None):
             continue  # the file's own binding has told
         try:
@@ -47,14 +49,21 @@ def assemble(document: Mapping[str, object], directory: Path, plugins: PluginMan
 
 def load_plugins(document: Mapping[str, object], directory: Path, manager: PluginManager) -> list[str]:
     """Block and load what the file says, and return what is wrong with it."""
-    manager.block(*_texts(entry(document, "block")))
+    manager.block(*_texts(_entry(document, "block")))
     problems: list[str] = []
-    for index, target in enumerate(_texts(entry(document, "plugins"))):
+    for index, target in enumerate(_texts(_entry(document, "plugins"))):
         try:
             manager.load(target, directory=directory)
         except PluginError as exc:
             problems += [f"plugins[{index}]: {line}" for line in str(exc).splitlines()]
     return problems
+
+
+def _entry(table: object, name: str) -> object:
+    """What a table holds under *name*, with dashes or underscores; `None` if nothing."""
+    if not isinstance(table, Mapping):
+        return None
+    return next((value for key, value in table.items() if key.replace("-", "_") == name), None)
 
 
 def _texts(value: object) -> list[str]:
@@ -63,16 +72,16 @@ def _texts(value: object) -> list[str]:
 
 def _component_tables(document: Mapping[str, object]) -> Iterator[tuple[Kind[Any], str, object]]:
     """Yield every table with `use`, with its kind and TOML path."""
-    yield KEY_PROVIDER, "account_key", entry(document, "account_key")
-    yield RETRY_POLICY, "retry", entry(document, "retry")
-    solvers = entry(document, "solver")
+    yield KEY_PROVIDER, "account_key", _entry(document, "account_key")
+    yield RETRY_POLICY, "retry", _entry(document, "retry")
+    solvers = _entry(document, "solver")
     for name, table in solvers.items() if isinstance(solvers, Mapping) else ():
         where = join("solver", name)
         yield SOLVER, where, table
-        yield WAITER, f"{where}.wait", entry(table, "wait")
-    certificates = entry(document, "certificate")
+        yield WAITER, f"{where}.wait", _entry(table, "wait")
+    certificates = _entry(document, "certificate")
     for index, table in enumerate(certificates if isinstance(certificates, list) else ()):
-        yield KEY_PROVIDER, f"certificate[{index}].key", entry(table, "key")
+        yield KEY_PROVIDER, f"certificate[{index}].key", _entry(table, "key")
 
 
 def _client(config: Config, components: Mapping[str, Any], manager: PluginManager) -> Client:

@@ -13,22 +13,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
+from . import options
 from .acme.account import check_contacts
 from .acme.authorities import directory_url, recognise
 from .acme.errors import InputError
 from .acme.jws import ExternalAccount
 from .csr import identifiers, load_request, request_identifiers
 from .errors import ConfigError
-from .options import Secret, build
+from .kinds import KEY_PROVIDER, RETRY_POLICY, SOLVER, WAITER, Kind
+from .options import Secret
 
 if TYPE_CHECKING:
     from .client import Client
     from .plugins import PluginManager
-
-T = TypeVar("T")
 
 
 def _each(check: Callable[[Sequence[Any]], object]) -> Callable[[Sequence[Any]], None]:
@@ -45,6 +45,12 @@ def _each(check: Callable[[Sequence[Any]], object]) -> Callable[[Sequence[Any]],
             raise InputError("\n".join(problems))
 
     return check_each
+
+
+def _check_directory(name_or_url: str) -> None:
+    url = directory_url(name_or_url)
+    if url.startswith("http://") and not _is_local(url):
+        raise InputError(f"{url!r} is not protected by TLS, as RFC 8555 §6.1 requires (write 'https://')")
 
 
 def _check_trust(path: Path) -> None:
@@ -79,25 +85,46 @@ class Use:
         options: the component's own, as `acmez options NAME` lists them.
     """
 
+    kind: ClassVar[Kind[Any]]
+
     use: str
     options: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class SolverTable:
+class UseWaiter(Use):
+    """What waits until an answer can be seen."""
+
+    kind = WAITER
+
+
+@dataclass(frozen=True)
+class UseKeyProvider(Use):
+    """What provides a private key."""
+
+    kind = KEY_PROVIDER
+
+
+@dataclass(frozen=True)
+class UseRetryPolicy(Use):
+    """When to repeat a request that failed."""
+
+    kind = RETRY_POLICY
+
+
+@dataclass(frozen=True)
+class UseSolver(Use):
     """One solver instance.
 
     Attributes:
-        use: the solver's name.
-        options: the solver's own, as `acmez options NAME` lists them.
         domains: the names it is for: "example.com", or "*.example.com" for all below; by default every name.
         wait: what waits until the answer can be seen; by default the solver itself, if it can.
     """
 
-    use: str
-    options: Mapping[str, object] = field(default_factory=dict)
+    kind = SOLVER
+
     domains: tuple[str, ...] = ()
-    wait: Use | None = None
+    wait: UseWaiter | None = None
 
 
 @dataclass(frozen=True)
@@ -154,9 +181,11 @@ class CertificateTable:
         not_after: the wished end of validity; many CAs refuse it.
     """
 
+    one_of: ClassVar[tuple[str, ...]] = ("names", "csr")
+
     names: tuple[str, ...] = field(default=(), metadata={"check": _each(identifiers)})
     csr: Path | None = field(default=None, metadata={"check": _check_request})
-    key: Use | None = None
+    key: UseKeyProvider | None = None
     profile: str | None = None
     profile_required: bool = True
     preferred_chain: str | None = None
@@ -166,7 +195,8 @@ class CertificateTable:
 
     def __post_init__(self) -> None:
         if bool(self.names) == (self.csr is not None):
-            raise InputError("expected either names or csr, got " + ("both" if self.names else "neither"))
+            given = "both" if self.names else "neither"
+            raise InputError(f"expected either {' or '.join(self.one_of)}, got {given}")
         if self.csr is not None and self.key is not None:
             raise InputError("key: the certificate request has its key already")
 
@@ -190,15 +220,15 @@ class Config:
         preferred_challenges: challenge types to try first, best first.
     """
 
-    directory: str = field(metadata={"check": directory_url})
+    directory: str = field(metadata={"check": _check_directory})
     allow_http: bool = False
     trust: Path | None = field(default=None, metadata={"check": _check_trust})
     plugins: tuple[str, ...] = ()
     block: tuple[str, ...] = ()
     account: AccountTable = field(default_factory=AccountTable)
-    account_key: Use | None = None
-    solver: Mapping[str, SolverTable] = field(default_factory=dict)
-    retry: Use | None = None
+    account_key: UseKeyProvider | None = None
+    solver: Mapping[str, UseSolver] = field(default_factory=dict)
+    retry: UseRetryPolicy | None = None
     certificate: tuple[CertificateTable, ...] = ()
     parallelism: int = field(default=10, metadata={"check": _check_positive})
     preferred_challenges: tuple[str, ...] = ()
@@ -212,7 +242,7 @@ def load_config(path: str | Path) -> Config:
     """
     file = Path(path)
     config, problems = bind(read(file), file.absolute().parent)
-    if config is None:
+    if config is None or problems:
         raise ConfigError(problems)
     return config
 
@@ -255,40 +285,25 @@ def read(file: Path) -> dict[str, object]:
 
 
 def bind(document: Mapping[str, object], directory: Path) -> tuple[Config | None, list[str]]:
-    """Return the bound file and no problems, or `None` and all there are."""
-    problems: list[str] = []
-    config: Config | None = None
-    try:
-        config = build(Config, document, directory=directory)
-    except ConfigError as exc:
-        problems += exc.problems
-    problems += _across(document)
-    return (None if problems else config), problems
+    """Return the file as far as it is right, and everything that is wrong."""
+    bound = options.bind(Config, document, directory=directory)
+    return bound.instance, [*bound.problems, *_across(bound.values)]
 
 
-def entry(table: object, name: str) -> object:
-    """Return what a table of the file holds under *name*, with dashes or underscores; `None` if nothing."""
-    if not isinstance(table, Mapping):
-        return None
-    return next((value for key, value in table.items() if key.replace("-", "_") == name), None)
-
-
-def _across(document: Mapping[str, object]) -> Iterator[str]:
-    """Yield what is wrong between tables; whatever is wrong within one is not repeated."""
-    directory = entry(document, "directory")
-    if isinstance(directory, str):
-        if directory.startswith("http://") and not (entry(document, "allow_http") is True and _is_local(directory)):
-            hint = "set allow_http = true" if _is_local(directory) else "write 'https://'"
-            yield f"directory: {directory!r} is not protected by TLS, as RFC 8555 §6.1 requires ({hint})"
-        known = recognise(directory)
-        if known is not None and known.contact_required and not entry(entry(document, "account"), "contact"):
-            yield f'account.contact: required by {known.title} (["mailto:you@example.com"])'
-    tables = entry(document, "certificate")
-    seen: dict[str, int] = {}
-    for index, table in enumerate(tables if isinstance(tables, list) else ()):
-        written = entry(table, "directory")
-        if isinstance(written, str) and seen.setdefault(written.rstrip("/"), index) != index:
-            yield f"certificate[{index}].directory: {written!r} is where certificate[{seen[written.rstrip('/')]}] goes"
+def _across(values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong between tables that are right by themselves."""
+    directory: str = values.get("directory", "")
+    if directory.startswith("http://") and not values.get("allow_http"):
+        yield f"directory: {directory!r} is not protected by TLS (set allow_http = true if that is what you want)"
+    known = recognise(directory)
+    if known is not None and known.contact_required and not values.get("account", AccountTable()).contact:
+        yield f'account.contact: required by {known.title} (["mailto:you@example.com"])'
+    seen: dict[Path, int] = {}
+    certificates: Sequence[CertificateTable] = values.get("certificate", ())
+    for index, certificate in enumerate(certificates):
+        target = certificate.directory
+        if target is not None and seen.setdefault(target, index) != index:
+            yield f"certificate[{index}].directory: '{target}' is where certificate[{seen[target]}] goes"
 
 
 def _is_local(url: str) -> bool:

@@ -11,7 +11,7 @@ import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from .acme.errors import AcmeError
 from .errors import ConfigError
@@ -34,11 +34,36 @@ def build(component: type[T], table: Mapping[str, object], *, where: str = "", d
         ConfigError: options are unknown, missing or wrong; says so of all of them.
         PluginLoadError: the dataclass itself has a bug.
     """
+    bound = bind(component, table, where=where, directory=directory)
+    if bound.problems:
+        raise ConfigError(bound.problems) from bound.cause
+    return cast("T", bound.instance)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound(Generic[T]):
+    """What became of a table.
+
+    Attributes:
+        instance: the dataclass; `None` if there are problems.
+        values: the fields that are right, by name.
+        problems: one line each, starting with the TOML path.
+        cause: what the dataclass itself raised.
+    """
+
+    instance: T | None
+    values: Mapping[str, object]
+    problems: tuple[str, ...]
+    cause: Exception | None
+
+
+def bind(
+    component: type[T], table: Mapping[str, object], *, where: str = "", directory: Path | None = None
+) -> Bound[T]:
+    """Do what `build` does, and return the problems with what could be read in spite of them."""
     binder = _Binder(directory or Path.cwd())
-    instance = binder.bind(component, table, where)
-    if binder.problems:
-        raise ConfigError(binder.problems) from binder.cause
-    return cast("T", instance)
+    values, instance = binder.bind(component, table, where)
+    return Bound(cast("T | None", instance), values, tuple(binder.problems), binder.cause)
 
 
 def join(where: str, key: str) -> str:
@@ -66,11 +91,11 @@ class _Binder:
         self.cause: Exception | None = None
         self._directory = directory
 
-    def bind(self, component: type, table: object, where: str) -> object:
-        """Return an instance; what it returns after a problem must not be used."""
+    def bind(self, component: type, table: object, where: str) -> tuple[dict[str, object], object]:
+        """Return the fields that are right, and the instance, `None` if anything is wrong."""
         if not isinstance(table, Mapping):
             self._expected("a table", table, where)
-            return None
+            return {}, None
         before = len(self.problems)
         slots = slots_of(component)
         values: dict[str, object] = {}
@@ -84,13 +109,16 @@ class _Binder:
                 self.problems.append(f"{join(where, key)}: given twice, also as {keys[name]!r}")
             else:
                 keys[name] = key
-                values[name] = self._field(raw, slots[name], join(where, key))
+                found = len(self.problems)
+                value = self._field(raw, slots[name], join(where, key))
+                if len(self.problems) == found:
+                    values[name] = value
         for name, slot in slots.items():
             if slot.required and name not in keys:
                 by = getattr(component, "name", None)
                 needed = f"required by {by!r}" if isinstance(by, str) else "required"
                 self.problems.append(f"{join(where, name)}: {needed} ({words(slot.hint)})")
-        return None if len(self.problems) > before else self._construct(component, values, where)
+        return values, None if len(self.problems) > before else self._construct(component, values, where)
 
     def _field(self, raw: object, slot: Slot, where: str) -> object:
         before = len(self.problems)
@@ -132,7 +160,7 @@ class _Binder:
         inner = bare(hint)
         origin, arguments = typing.get_origin(inner), typing.get_args(inner)
         if isinstance(inner, type) and is_dataclass(inner):
-            return self.bind(inner, raw, where)
+            return self.bind(inner, raw, where)[1]
         if origin in TABLES and isinstance(raw, Mapping):
             return {key: self._value(value, arguments[1], join(where, key)) for key, value in raw.items()}
         if origin in SEQUENCES and isinstance(raw, list | tuple):
@@ -204,4 +232,4 @@ def _secrets(value: object) -> Iterator[str]:
             yield from _secrets(item)
 
 
-__all__ = ["Secret", "build", "join"]
+__all__ = ["Bound", "Secret", "bind", "build", "join"]

@@ -7,6 +7,7 @@ activated, and keeps one failing observer from silencing the rest.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -165,13 +166,22 @@ class PluginManager:
         """
         try:
             for plugins in self._tiers(name):
-                if component := self._offered(kind, name, plugins):
+                if component := self._one_of(kind, name, plugins):
                     return component
             raise self._missing(kind, name)
         except PluginError as exc:
             lines = str(exc).splitlines()
             text = "\n".join(f"{where}: {line}" if where else line for line in lines)
             raise type(exc)(text) from exc.__cause__
+
+    def offered(self, kind: Kind[T]) -> dict[str, type[T]]:
+        """Return every component of a kind by its name; imports all plugins, and leaves out what is in conflict."""
+        self.installed()
+        found: dict[str, type[T]] = {}
+        for name in self._names_of(kind):
+            with contextlib.suppress(PluginConflictError):
+                found[name] = self.find(kind, name)
+        return found
 
     def build(
         self, kind: Kind[T], name: str, table: Mapping[str, object], *, where: str, directory: Path | None = None
@@ -293,7 +303,7 @@ class PluginManager:
             raise self._broken[name]
         yield tuple(filter(None, map(self._load_entry, self._entries)))
 
-    def _offered(self, kind: Kind[T], name: str, plugins: Iterable[str]) -> type[T] | None:
+    def _one_of(self, kind: Kind[T], name: str, plugins: Iterable[str]) -> type[T] | None:
         offers: dict[type[Any], str] = {}
         for plugin in plugins:
             for component in self._offers_of(plugin, kind):

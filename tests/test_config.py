@@ -296,20 +296,31 @@ def test_no_secret_is_told(home: Path, monkeypatch: pytest.MonkeyPatch):
     ]
 
 
-@pytest.mark.parametrize(
-    ("head", "told"),
-    [
-        ('directory = "http://ca.example/dir"',
-         "directory: 'http://ca.example/dir' is not protected by TLS, as RFC 8555 §6.1 requires (write 'https://')"),
-        ('directory = "http://ca.example/dir"\nallow_http = true',
-         "directory: 'http://ca.example/dir' is not protected by TLS, as RFC 8555 §6.1 requires (write 'https://')"),
-        ('directory = "http://127.0.0.1:80/dir"',
-         "directory: 'http://127.0.0.1:80/dir' is not protected by TLS, as RFC 8555 §6.1 requires (set allow_http = true)"),  # noqa: E501
-        ('directory = "sslcom-rsa"', 'account.contact: required by SSL.com (RSA) (["mailto:you@example.com"])'),
-    ],
-)  # fmt: skip
-def test_directories_that_will_not_do(home: Path, head: str, told: str):
-    assert problems(home, head) == [told]
+def test_a_ca_elsewhere_needs_tls(home: Path):
+    for more in ("", "allow_http = true"):
+        assert problems(home, f'directory = "http://ca.example/dir"\n{more}') == [
+            "directory: 'http://ca.example/dir' is not protected by TLS, as RFC 8555 §6.1 requires (write 'https://')"
+        ]
+
+
+def test_a_ca_on_this_machine_goes_without_tls_only_if_asked_to(home: Path):
+    assert problems(home, 'directory = "http://127.0.0.1/dir"') == [
+        "directory: 'http://127.0.0.1/dir' is not protected by TLS (set allow_http = true if that is what you want)"
+    ]
+
+
+def test_a_ca_that_wants_a_contact(home: Path):
+    assert problems(home, 'directory = "sslcom-rsa"\nparallelism = 0') == [
+        "parallelism: expected at least 1, got 0",
+        'account.contact: required by SSL.com (RSA) (["mailto:you@example.com"])',
+    ]
+
+
+def test_the_name_of_a_component_is_written_out(home: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("POLICY", "default")
+    assert problems(home, '[retry]\nuse = { env = "POLICY" }') == [
+        "retry.use: expected the name of a retry policy itself, got a table"
+    ]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:14000", "localhost", "[::1]:14000"])
@@ -321,7 +332,7 @@ def test_a_ca_on_this_machine_may_go_without_tls(home: Path, host: str):
 def test_two_certificates_cannot_be_written_to_one_place(home: Path):
     text = '[[certificate]]\nnames = ["a.example"]\ndirectory = "x"\n'
     text += '[[certificate]]\nnames = ["b.example"]\ndirectory = "x/"\n'
-    assert problems(home, text) == ["certificate[1].directory: 'x/' is where certificate[0] goes"]
+    assert problems(home, text) == [f"certificate[1].directory: '{home}/x' is where certificate[0] goes"]
 
 
 def test_times_need_a_zone(home: Path):
