@@ -28,9 +28,8 @@ class Authorizations:
     def get(self, account: Account, identifier: Identifier) -> Authorization:
         """Return an authorization for one identifier of an order: a valid one, where that is allowed."""
         bare, wildcard = _bare(identifier)
-        for known in self._registry.authorizations_of(account):
-            reusable = known.pre_authorized or self._behaviour.reuse_authorizations
-            if reusable and known.status == "valid" and (known.identifier, known.wildcard) == (bare, wildcard):
+        for known in self._registry.authorizations_for(account, bare, wildcard=wildcard):
+            if known.status == "valid" and (known.pre_authorized or self._behaviour.reuse_authorizations):
                 return known
         return self._create(account, bare, wildcard=wildcard)
 
@@ -45,8 +44,7 @@ class Authorizations:
             Challenge(self._registry.new_url("challenge"), kind, secrets.token_urlsafe(32), url) for kind in kinds
         )
         authorization = Authorization(url, account.url, identifier, wildcard, expires, challenges)
-        self._registry.authorizations[url] = authorization
-        self._registry.challenges.update({challenge.url: challenge for challenge in challenges})
+        self._registry.add_authorization(authorization)
         return authorization
 
     def new(self, signed: Signed) -> Response:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
+_log = logging.getLogger(__name__)
 _AT_ONCE = 32
 
 
@@ -12,6 +14,8 @@ class Background:
     """Runs jobs in threads of their own, a bounded number of them at once."""
 
     def __init__(self) -> None:
+        self.errors: list[Exception] = []
+        """What jobs raised: each is a bug."""
         self._stopping = threading.Event()
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
         self._threads: set[threading.Thread] = set()
@@ -24,7 +28,7 @@ class Background:
             if not (after and self._stopping.wait(after)):
                 with self._slots:
                     if not self._stopping.is_set():
-                        job()
+                        self._do(job)
             with self._lock:
                 self._threads.discard(threading.current_thread())
 
@@ -33,13 +37,23 @@ class Background:
             self._threads.add(thread)
         thread.start()
 
+    def _do(self, job: Callable[[], None]) -> None:
+        try:
+            job()
+        except Exception as error:  # noqa: BLE001 - the thread has nobody else to tell
+            _log.exception("a job in the background failed")
+            self.errors.append(error)
+
     def pause(self, seconds: float) -> None:
         """Wait, but not longer than until the CA is stopped."""
         self._stopping.wait(seconds)
 
-    def stop(self) -> None:
-        """Start no more jobs and wait for those that run."""
+    def cancel(self) -> None:
+        """Begin no more jobs and end every pause."""
         self._stopping.set()
+
+    def join(self) -> None:
+        """Wait for the jobs that run."""
         with self._lock:
             threads = set(self._threads)
         for thread in threads:

@@ -90,6 +90,8 @@ class Behaviour:
     """How many intermediates a chain has, at least one."""
 
     # Answers
+    refuse_unknown_members: bool = True
+    """Refuse unknown, null and empty members of a payload; False: ignore unknown and null ones (RFC 8555 §7.3)."""
     retry_after: tuple[int | str | None, int | str | None] = (None, 1)
     """Retry-After of (a pending authorization, a processing order): seconds, or a text sent as it is."""
     retry_after_as_date: bool = False

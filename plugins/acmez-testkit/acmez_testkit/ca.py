@@ -77,9 +77,10 @@ class EmbeddedCA:
     def stop(self) -> None:
         """Close every connection and wait for every thread; nothing changes if that is done already."""
         self._stopped = True
-        self._background.stop()
+        self._background.cancel()
         if self._server is not None:
             self._server.stop()
+        self._background.join()
 
     def __enter__(self) -> Self:
         """Start."""
@@ -123,7 +124,7 @@ class EmbeddedCA:
     @property
     def internal_errors(self) -> tuple[Exception, ...]:
         """Faults of the server itself: a test had better see none."""
-        return tuple(self._api.internal_errors)
+        return (*self._api.internal_errors, *self._background.errors)
 
     @property
     def accounts(self) -> tuple[Account, ...]:

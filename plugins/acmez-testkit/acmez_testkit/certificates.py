@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from acmez_testkit.jws import from_base64url
+from acmez_testkit.jws import from_base64url, spki_of
 from acmez_testkit.model import Certificate
 from acmez_testkit.registry import Registry
 from acmez_testkit.renewal import RenewalWindow, cert_id, suggested_window
@@ -61,8 +61,7 @@ class Certificates:
 
     def _may_revoke(self, signed: Signed, certificate: Certificate) -> bool:
         if signed.account is None:
-            form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-            return signed.key.key.public_bytes(*form) == certificate.leaf.public_key().public_bytes(*form)
+            return signed.key.spki == spki_of(certificate.leaf.public_key())
         if certificate.account == signed.account.url:
             return True
         authorized = {

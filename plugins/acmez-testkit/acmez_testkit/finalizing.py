@@ -7,13 +7,12 @@ from datetime import UTC, datetime, timedelta
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from acmez_testkit.background import Background
 from acmez_testkit.identifiers import refusal_of_each
 from acmez_testkit.issuing import Issuer, general_name
-from acmez_testkit.jws import check_strength, from_base64url
+from acmez_testkit.jws import check_strength, from_base64url, spki_of
 from acmez_testkit.model import Certificate, Order
 from acmez_testkit.orders import Orders, read_moment
 from acmez_testkit.registry import Registry
@@ -61,16 +60,17 @@ class Finalizing:
                 order.identifiers, csr.public_key(), self._validity(order), _common_name(csr)
             )
             url = self._registry.new_url("certificate")
-            self._registry.certificates[url] = Certificate(
-                url, order.account, order.url, order.identifiers, leaf, chains, cert_id(leaf)
+            self._registry.add_certificate(
+                Certificate(url, order.account, order.url, order.identifiers, leaf, chains, cert_id(leaf))
             )
             order.status, order.certificate = "valid", url
 
     def _validity(self, order: Order) -> tuple[datetime, datetime]:
         start = datetime.now(UTC) if order.not_before is None else read_moment(order.not_before, "notBefore")
-        if order.not_after is not None:
-            return start, read_moment(order.not_after, "notAfter")
-        return start, start + timedelta(seconds=self._behaviour.certificate_lifetime_seconds)
+        if order.not_after is None:
+            return start, start + timedelta(seconds=self._behaviour.certificate_lifetime_seconds)
+        end = read_moment(order.not_after, "notAfter")
+        return min(start, end - timedelta(seconds=1)), end  # the order may have waited beyond its notAfter
 
     def _read(self, der: bytes, order: Order) -> x509.CertificateSigningRequest:
         """Return the CSR; raise Refusal `badCSR` unless it is sound and fits the order exactly."""
@@ -78,20 +78,22 @@ class Finalizing:
             csr = x509.load_der_x509_csr(der)
             names = _names(csr)
             signed = csr.is_signature_valid
-            key = csr.public_key()
+            key, common_name = csr.public_key(), _common_name(csr)
         except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension):
             raise Refusal("badCSR", "csr is not a PKCS #10 request") from None
+        except UserWarning as warning:  # cryptography warns of a bad subject, and warnings may be errors
+            raise Refusal("badCSR", f"subject of the CSR: {warning}") from None
         if not signed or isinstance(csr.signature_hash_algorithm, _WEAK_HASHES):
             raise Refusal("badCSR", "signature of the CSR is bad or weak")
         check_strength(key, "badCSR", min_rsa_bits=self._behaviour.min_rsa_bits)
-        spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        for account in self._registry.accounts.values():
-            if spki == account.key.key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo):
-                raise Refusal("badCSR", "CSR has the key of an account")
+        spki = spki_of(key)
+        if any(account.key.spki == spki for account in self._registry.accounts.values()):
+            raise Refusal("badCSR", "CSR has the key of an account")
         wanted = {general_name(identifier) for identifier in order.identifiers}
         if names != wanted:
             raise Refusal("badCSR", "names of the CSR are not the identifiers of the order")
-        common_name = _common_name(csr)
+        if common_name is not None and len(common_name) > 64:
+            raise Refusal("badCSR", "common name is longer than X.520 permits")
         if common_name is not None and x509.DNSName(common_name.lower()) not in wanted:
             raise Refusal("badCSR", f"common name {common_name!r} is not a DNS name of the order")
         return csr

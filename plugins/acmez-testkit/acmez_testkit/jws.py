@@ -14,7 +14,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from acmez_testkit.behaviour import ALGORITHMS
 from acmez_testkit.wire import Refusal
@@ -50,6 +52,8 @@ class AccountKey:
     jwk: Mapping[str, object] = field(repr=False)
     alg: str
     thumbprint: str
+    spki: bytes = field(repr=False)
+    """The key as a SubjectPublicKeyInfo, to compare it with others."""
 
 
 def base64url(data: bytes) -> str:
@@ -144,7 +148,12 @@ def _okp(jwk: Mapping[str, object]) -> AccountKey:
 def _account_key(key: PublicKey, jwk: Mapping[str, object], alg: str, members: Iterable[str]) -> AccountKey:
     required = {name: jwk[name] for name in members}
     canonical = json.dumps(required, sort_keys=True, separators=(",", ":")).encode()
-    return AccountKey(key, required, alg, base64url(hashlib.sha256(canonical).digest()))
+    return AccountKey(key, required, alg, base64url(hashlib.sha256(canonical).digest()), spki_of(key))
+
+
+def spki_of(key: PublicKeyTypes) -> bytes:
+    """Return a public key as a DER SubjectPublicKeyInfo."""
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def check_strength(key: object, problem: str, *, min_rsa_bits: int) -> None:

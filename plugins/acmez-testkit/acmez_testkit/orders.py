@@ -12,6 +12,8 @@ from acmez_testkit.registry import Registry
 from acmez_testkit.signed import Signed
 from acmez_testkit.wire import Refusal, Response, retry_after
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 CheckTerms = Callable[[Account], None]
 
 
@@ -85,6 +87,10 @@ class Orders:
         moments = [read_moment(members[name], name) for name in ("notBefore", "notAfter") if name in members]
         if moments != sorted(set(moments)):
             raise Refusal("malformed", "notAfter is not after notBefore")
+        if "notAfter" in members and moments[-1] <= datetime.now(UTC):
+            raise Refusal("malformed", "notAfter is in the past")
+        if any(moment < _EPOCH for moment in moments):
+            raise Refusal("malformed", "notBefore is before 1970")
 
     def _check_replaces(self, value: object, identifiers: tuple[Identifier, ...], account: Account) -> None:
         """Raise Refusal unless the order may replace that certificate (RFC 9773 §5)."""

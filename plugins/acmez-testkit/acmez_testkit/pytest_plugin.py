@@ -40,7 +40,7 @@ def _behaviour(request: pytest.FixtureRequest) -> Behaviour:
     fields: dict[str, object] = {"http_port": http_port, "tls_port": tls_port}
     for marker in reversed(list(request.node.iter_markers("acme_ca"))):
         fields.update(marker.kwargs)
-    return Behaviour(**{**fields, **parameter})  # type: ignore[arg-type]
+    return Behaviour(**{**fields, **parameter})
 
 
 def _free_ports() -> tuple[int, int]:

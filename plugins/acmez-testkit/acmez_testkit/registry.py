@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import TypeVar
 
 from acmez_testkit.behaviour import Behaviour
-from acmez_testkit.model import Account, Authorization, Certificate, Challenge, Order
+from acmez_testkit.jws import AccountKey
+from acmez_testkit.model import Account, Authorization, Certificate, Challenge, Identifier, Order
 from acmez_testkit.nonces import Nonces
 from acmez_testkit.wire import Refusal
 
@@ -30,6 +32,8 @@ class Registry:
         self.challenges: dict[str, Challenge] = {}
         self.certificates: dict[str, Certificate] = {}
         self._by_thumbprint: dict[str, Account] = {}
+        self._by_cert_id: dict[str, Certificate] = {}
+        self._by_subject: defaultdict[tuple[str, Identifier, bool], list[Authorization]] = defaultdict(list)
         self._numbers = itertools.count(1)
 
     def url(self, path: str) -> str:
@@ -44,12 +48,34 @@ class Registry:
         """Return the account whose key has this thumbprint."""
         return self._by_thumbprint.get(thumbprint)
 
-    def index(self, account: Account) -> None:
-        """Make `account` known by its URL and its present key only."""
+    def add_account(self, account: Account) -> None:
+        """Make a new account known, by its URL and its key."""
         self.accounts[account.url] = account
-        known = self._by_thumbprint.items()
-        self._by_thumbprint = {thumbprint: other for thumbprint, other in known if other is not account}
         self._by_thumbprint[account.key.thumbprint] = account
+
+    def change_key(self, account: Account, key: AccountKey) -> None:
+        """Make an account known by another key."""
+        del self._by_thumbprint[account.key.thumbprint]
+        account.key = key
+        self._by_thumbprint[key.thumbprint] = account
+
+    def add_authorization(self, authorization: Authorization) -> None:
+        """Make a new authorization and its challenges known."""
+        self.authorizations[authorization.url] = authorization
+        self.challenges.update({challenge.url: challenge for challenge in authorization.challenges})
+        self._by_subject[authorization.account, authorization.identifier, authorization.wildcard].append(authorization)
+
+    def add_certificate(self, certificate: Certificate) -> None:
+        """Make a new certificate known, by its URL and its RFC 9773 identifier."""
+        self.certificates[certificate.url] = certificate
+        self._by_cert_id[certificate.cert_id] = certificate
+
+    def authorizations_for(self, account: Account, identifier: Identifier, *, wildcard: bool) -> list[Authorization]:
+        """Return the account's authorizations for one identifier, brought up to date."""
+        found = self._by_subject[account.url, identifier, wildcard]
+        for authorization in found:
+            authorization.age()
+        return found
 
     def authorizations_of(self, account: Account) -> Iterator[Authorization]:
         """Return the account's authorizations, brought up to date."""
@@ -81,4 +107,4 @@ class Registry:
 
     def certificate_by_id(self, cert_id: str) -> Certificate | None:
         """Return the certificate with this RFC 9773 identifier."""
-        return next((c for c in self.certificates.values() if c.cert_id == cert_id), None)
+        return self._by_cert_id.get(cert_id)

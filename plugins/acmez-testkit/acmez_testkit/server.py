@@ -74,7 +74,11 @@ class HttpsServer:
                 return
             raw.settimeout(self._idle)
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection = self._context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
+            try:
+                connection = self._context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
+            except OSError:  # the client is gone already
+                raw.close()
+                continue
             thread = threading.Thread(
                 target=self._serve, args=(connection,), name="acmez-testkit-connection", daemon=True
             )
@@ -84,7 +88,7 @@ class HttpsServer:
 
     def _serve(self, connection: ssl.SSLSocket) -> None:
         # a client that goes away, at whatever point, is no error of the server
-        with contextlib.suppress(OSError, ValueError), connection:
+        with contextlib.suppress(OSError), connection:
             connection.do_handshake()
             with connection.makefile("rb") as stream:
                 while not self._stopping and self._exchange(connection, stream):

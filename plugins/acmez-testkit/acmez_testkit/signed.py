@@ -19,6 +19,7 @@ class Signed:
     key: AccountKey
     account: Account | None
     payload: bytes
+    strict: bool = True
 
     @property
     def owner(self) -> Account:
@@ -33,8 +34,10 @@ class Signed:
             raise Refusal("malformed", "payload of a POST-as-GET has to be the empty string")
 
     def members(self, allowed: Iterable[str], *, may_be_empty: Iterable[str] = ()) -> dict[str, object]:
-        """Return the members of the payload; raise Refusal for an unknown, null or empty one."""
+        """Return the members of the payload; raise Refusal for an unknown, null or empty one if `strict`."""
         members = read_json(self.payload, "payload")
+        if not self.strict:
+            return {name: members[name] for name in allowed if members.get(name) is not None}
         check_members(members, allowed, "payload", may_be_empty=may_be_empty)
         return members
 
@@ -83,7 +86,8 @@ def authenticate(registry: Registry, request: Request, *, accepts: Iterable[str]
         raise Refusal("malformed", f"url of the JWS is {header.get('url')!r}, not {registry.url(request.path)!r}")
     if account is not None and account.status != "valid":
         raise Refusal("unauthorized", f"account is {account.status}", 403)
-    return Signed(registry.url(request.path), key, account, jws.payload)
+    strict = registry.behaviour.refuse_unknown_members
+    return Signed(registry.url(request.path), key, account, jws.payload, strict)
 
 
 def _account(registry: Registry, kid: object) -> Account:

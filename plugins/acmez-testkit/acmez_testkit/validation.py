@@ -76,7 +76,7 @@ class Validator:
         for _ in range(_MAX_REDIRECTS + 1):
             status, location, body = self._fetch(url)
             if status in {301, 302, 303, 307, 308} and location:
-                url = urljoin(url, location)
+                url = _redirected(url, location)
                 continue
             if status != 200:
                 raise Refusal("unauthorized", f"{url}: status {status}, not 200", 403)
@@ -101,7 +101,7 @@ class Validator:
             )
             with connection.getresponse() as response:
                 return response.status, response.getheader("Location"), response.read(_MAX_BODY)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise Refusal("connection", f"{url}: {type(error).__name__}: {error}") from None
         finally:
             channel.close()
@@ -140,6 +140,15 @@ class Validator:
         reason = _certificate_fault(der, identifier, _digest(key_authorization))
         if reason:
             raise Refusal("unauthorized", f"{identifier.value}: {reason}", 403)
+
+
+def _redirected(url: str, location: str) -> str:
+    try:
+        target = urljoin(url, location)
+        _ = urlsplit(target).port
+    except ValueError:
+        raise Refusal("connection", f"redirect to the bad URL {location!r}") from None
+    return target
 
 
 def account_label(account_url: str) -> str:

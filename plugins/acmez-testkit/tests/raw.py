@@ -95,14 +95,12 @@ def mac_jws(secret: bytes, header: Mapping[str, object], payload: object) -> dic
     return {"protected": protected, "payload": body, "signature": b64(mac.finalize())}
 
 
-def csr(
-    *names: str | bytes | x509.GeneralName, key: Any = None, common_name: str | None = None, digest: Any = None
-) -> str:
+def csr(*names: str | x509.GeneralName, key: Any = None, common_name: str | None = None, digest: Any = None) -> str:
     """A CSR in base64url; names are DNS names unless they are a GeneralName."""
     attributes = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name else []
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(attributes))
     if names:
-        entries = [x509.DNSName(name) if isinstance(name, str) else name for name in names]
+        entries = [name if isinstance(name, x509.GeneralName) else x509.DNSName(name) for name in names]
         builder = builder.add_extension(x509.SubjectAlternativeName(entries), critical=False)
     request = builder.sign(key or new_key(), digest or hashes.SHA256())
     return b64(request.public_bytes(serialization.Encoding.DER))
@@ -140,7 +138,7 @@ class Raw:
 
     ca: EmbeddedCA
     key: Key = field(default_factory=new_key)
-    kid: str | None = None
+    kid: str = ""
     nonce: str | None = None
 
     def __post_init__(self) -> None:

@@ -90,23 +90,30 @@ def test_an_update_that_changes_nothing_sensible_is_malformed(client, payload):
     assert raw.post(raw.kid, payload).problem == "malformed"
 
 
+def test_an_update_with_the_whole_account_can_be_accepted(client):
+    raw = client(refuse_unknown_members=False)
+    whole = raw.post(raw.kid).json | {"contact": ["mailto:b@example.com"]}
+    assert raw.post(raw.kid, whole).json == whole
+    assert raw.post(raw.kid, whole | {"status": "revoked"}).problem == "malformed"
+
+
 def test_a_deactivated_account_can_do_nothing_more(client):
     raw = client()
     assert raw.post(raw.kid, {"status": "deactivated"}).json["status"] == "deactivated"
     reply = raw.new_order("example.com")
     assert (reply.status, reply.problem) == (403, "unauthorized")
-    raw.kid = None
+    raw.kid = ""
     assert raw.register().problem == "unauthorized"
 
 
 def test_the_orders_list_comes_in_pages(client):
     raw = client(orders_per_page=2)
     urls = [raw.order(f"{i}.example.com")[0] for i in range(5)]
-    page, found = f"{raw.kid}/orders", []
-    while page:
+    pages, found = [f"{raw.kid}/orders"], []
+    for page in pages:
         reply = raw.post(page)
         found.append(reply.json["orders"])
-        page = next(iter(reply.links("next")), None)
+        pages += reply.links("next")
     assert found == [urls[:2], urls[2:4], urls[4:]]
 
 
@@ -174,10 +181,10 @@ class TestKeyChange:
         assert raw.post(raw.kid).status == 200
 
     def test_the_old_key_is_free_again(self, client):
-        raw, old = client(), None
-        old, key = raw.key, new_key()
+        raw, key = client(), new_key()
+        old = raw.key
         self.change(raw, key)
-        raw.kid, raw.key = None, old
+        raw.kid, raw.key = "", old
         assert raw.post(raw.directory["newAccount"], {"onlyReturnExisting": True}).problem == "accountDoesNotExist"
 
     def test_a_key_in_use_is_a_conflict_that_names_its_account(self, client):

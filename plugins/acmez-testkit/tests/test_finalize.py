@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import ipaddress
+import warnings
 from email.utils import parsedate_to_datetime
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
 
-from .raw import b64, csr
+from .raw import b64, csr, new_key
 
 
 def test_an_order_that_is_not_ready_cannot_be_finalized(client, http01):
@@ -57,6 +59,17 @@ def test_a_csr_that_does_not_fit_is_bad_and_the_order_stays_ready(client, http01
 
 def _with_broken_signature(request):
     return request[:-8] + ("AAAAAAAA" if request[-8:] != "AAAAAAAA" else "BBBBBBBB")
+
+
+def test_a_common_name_has_64_characters_at_most(client, http01):
+    raw = client(http_port=http01.port)
+    name = f"{'a' * 60}.example"
+    _, order = raw.ready(http01, name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        request = csr_with_long_name(name)
+        assert raw.post(order["finalize"], {"csr": request}).problem == "badCSR"
+    assert raw.post(order["finalize"], {"csr": request}).problem == "badCSR"
 
 
 def test_the_key_of_an_account_cannot_be_certified(client, http01):
@@ -117,3 +130,10 @@ def test_caa_makes_the_order_invalid_and_names_whom_it_refused(client, http01, a
     assert error["type"] == "urn:ietf:params:acme:error:caa"
     assert [p["identifier"]["value"] for p in error["subproblems"]] == ["b.example"]
     assert raw.ca.certificates == ()
+
+
+def csr_with_long_name(name):
+    attribute = x509.NameAttribute(NameOID.COMMON_NAME, name, _validate=False)
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([attribute]))
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+    return b64(builder.sign(new_key(), hashes.SHA256()).public_bytes(serialization.Encoding.DER))

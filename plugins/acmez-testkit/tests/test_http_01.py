@@ -153,7 +153,9 @@ class TestRedirects:
             assert self.redirected(raw, http01, "https://secure.example/{token}")["status"] == "valid"
             assert https.seen[0][0] == "secure.example"
 
-    @pytest.mark.parametrize("location", ["{path}", "http://example.com:8080{path}", "ftp://example.com/x"])
+    @pytest.mark.parametrize(
+        "location", ["{path}", "http://example.com:8080{path}", "ftp://example.com/x", "http://[::1", "http://a:x/"]
+    )
     def test_are_not_followed_for_ever_nor_anywhere(self, client, http01, location):
         failed = self.redirected(client(http_port=http01.port), http01, location)
         assert failed["error"]["type"].endswith(":connection")

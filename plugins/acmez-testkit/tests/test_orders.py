@@ -69,13 +69,13 @@ def test_a_redundant_name_is_refused_on_request(client):
 
 def test_the_asked_validity_is_echoed_and_honoured(client, http01):
     raw = client(http_port=http01.port)
-    validity = {"notBefore": "2026-01-02T03:04:05Z", "notAfter": "2026-01-09T03:04:05+00:00"}
+    validity = {"notBefore": "2100-01-02T03:04:05Z", "notAfter": "2100-01-09T05:04:05+02:00"}
     _, order = raw.ready(http01, "example.com", **validity)
     assert {name: order[name] for name in validity} == validity
     done = raw.post(order["finalize"], {"csr": csr("example.com")}).json
     leaf = x509.load_pem_x509_certificate(raw.post(done["certificate"]).body)
-    assert leaf.not_valid_before_utc == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-    assert leaf.not_valid_after_utc == datetime(2026, 1, 9, 3, 4, 5, tzinfo=UTC)
+    assert leaf.not_valid_before_utc == datetime(2100, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert leaf.not_valid_after_utc == datetime(2100, 1, 9, 3, 4, 5, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,10 @@ def test_the_asked_validity_is_echoed_and_honoured(client, http01):
         {"notBefore": "2026-01-01"},
         {"notAfter": "2026-01-01T00:00:00"},
         {"notAfter": 1767225600},
-        {"notBefore": "2026-01-02T00:00:00Z", "notAfter": "2026-01-01T00:00:00Z"},
-        {"notBefore": "2026-01-02T00:00:00Z", "notAfter": "2026-01-02T00:00:00Z"},
+        {"notBefore": "2100-01-02T00:00:00Z", "notAfter": "2100-01-01T00:00:00Z"},
+        {"notBefore": "2100-01-02T00:00:00Z", "notAfter": "2100-01-02T00:00:00Z"},
+        {"notAfter": "2026-01-01T00:00:00Z"},
+        {"notBefore": "1969-01-02T00:00:00Z"},
     ],
     ids=str,
 )

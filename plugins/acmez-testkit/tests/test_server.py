@@ -218,10 +218,16 @@ def test_a_behaviour_that_makes_no_sense_is_an_error(fields):
 
 def test_a_bug_of_the_server_is_an_answer_and_is_remembered():
     with EmbeddedCA() as ca, closing(Raw(ca)) as raw:
-        ca._registry.accounts = None
+        ca._registry.accounts = None  # type: ignore[assignment]
         reply = raw.post(raw.directory["newOrder"], kid="x", jwk=None)
         assert (reply.status, reply.problem) == (500, "serverInternal")
         assert [type(error) for error in ca.internal_errors] == [AttributeError]
+
+
+def test_a_bug_in_the_background_is_remembered():
+    with EmbeddedCA() as ca:
+        ca._background.run(lambda: [].remove(1))
+    assert [type(error) for error in ca.internal_errors] == [ValueError]
 
 
 def test_neither_the_core_nor_dnspython_is_imported():

@@ -6,13 +6,14 @@ import json
 
 import pytest
 from acmez_testkit import EmbeddedCA
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from .raw import Raw, b64, jwk_of, jws, mac_jws, new_key
 
 
 @pytest.fixture
-def raw(client) -> Raw:
+def raw(client):
     return client()
 
 
@@ -170,7 +171,7 @@ def test_a_signature_of_another_key_or_another_payload_is_refused(raw):
 def test_a_der_signature_is_refused(raw):
     url = order_url(raw)
     body = jws(raw.key, raw.header(url), "")
-    der = raw.key.sign(f"{body['protected']}.".encode(), ec.ECDSA(ec.hashes.SHA256()))
+    der = raw.key.sign(f"{body['protected']}.".encode(), ec.ECDSA(hashes.SHA256()))
     assert raw.post(url, body=body | {"signature": b64(der)}).problem == "malformed"
 
 
@@ -280,6 +281,14 @@ def test_a_new_account_with_anything_unknown_null_empty_or_mistyped_is_malformed
     raw = Raw(start())
     assert raw.register(**members).problem == "malformed"
     raw.close()
+
+
+def test_unknown_and_null_members_can_be_ignored(client, http01):
+    raw = client(refuse_unknown_members=False, http_port=http01.port)
+    _, order = raw.order("example.com", unknown=1, notBefore=None)
+    assert {"unknown", "notBefore"}.isdisjoint(order)
+    assert raw.post(raw.directory["newAccount"], {"status": "valid"}, kid=None, jwk=jwk_of(raw.key)).status == 200
+    assert raw.post(order["finalize"], {"csr": None}).problem == "malformed"
 
 
 def test_an_unknown_or_foreign_resource_is_not_shown(client):
