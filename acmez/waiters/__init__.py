@@ -1,0 +1,1 @@
+"""Waiters that come with acmez; each is imported where it is used."""
