@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,11 +27,17 @@ class Certificate:
         chain: as the CA sent it.
         private_key: `None` if the caller made the certificate request.
         order_url: the order that it came from.
+        written: is called once `write` is done, and makes the journal forget the order.
     """
 
     chain: Chain
     private_key: PrivateKey | None = field(repr=False)
     order_url: str = ""
+    written: Callable[[], None] | None = field(default=None, repr=False, compare=False)
+
+    def __reduce__(self) -> tuple[Callable[..., Certificate], tuple[Chain, bytes | None, str]]:
+        """Pickle the key as PEM; what `written` does belongs to this process."""
+        return _unpickle, (self.chain, self.private_key_pem, self.order_url)
 
     @property
     def leaf(self) -> x509.Certificate:
@@ -53,57 +61,75 @@ class Certificate:
 
     @property
     def private_key_pem(self) -> bytes | None:
-        """The private key as unencrypted PKCS#8; `None` if it is not here."""
-        return None if self.private_key is None else private_pem(self.private_key)
+        """The private key as unencrypted PKCS#8; `None` if it is not here, or cannot leave its HSM."""
+        if self.private_key is None:
+            return None
+        try:
+            return private_pem(self.private_key)
+        except KeyFileError:
+            return None
 
     def write(self, directory: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write fullchain.pem, chain.pem, cert.pem and privkey.pem (mode 0600) and return the directory.
 
-        Each file is replaced atomically. A key that is there is replaced only if it belongs to the
-        certificate beside it and that one shares a name with this one: that is a renewal.
+        Without `private_key_pem` there is no privkey.pem to write. One that is there already has to be this
+        certificate's key, or an earlier one's: its certificate is beside it and shares a name with this one.
+
+        Each file is replaced atomically, and none before all of them are on the disk. Who reads between two
+        replacements can see a new fullchain.pem with the old privkey.pem: reload the server afterwards.
 
         Args:
-            overwrite: replace any key.
+            overwrite: do not look at the privkey.pem that is there.
 
         Raises:
             KeyFileError: another key is there; nothing was written.
-            OSError: a file cannot be written; the old ones are intact.
+            OSError: a file cannot be written.
         """
         target = Path(directory)
         target.mkdir(parents=True, exist_ok=True)
         key_pem = self.private_key_pem
+        if not overwrite:
+            self._refuse_foreign_key(target, renews=key_pem is not None)
+        contents = [("chain.pem", self.chain_pem, 0o644), ("fullchain.pem", self.fullchain_pem, 0o644)]
         if key_pem is not None:
-            if not overwrite:
-                self._refuse_foreign_key(target)
-            # The key first: a crash between two files must not lose it.
-            files.write(target / "privkey.pem", key_pem, mode=0o600)
-        for name, pem in (
-            ("fullchain.pem", self.fullchain_pem),
-            ("chain.pem", self.chain_pem),
-            ("cert.pem", self.certificate_pem),
-        ):
-            files.write(target / name, pem, mode=0o644)
+            contents.append(("privkey.pem", key_pem, 0o600))
+        # In this order the key belongs to fullchain.pem or cert.pem at any time, so that after a crash
+        # between two files the next call sees whose key it is.
+        contents.append(("cert.pem", self.certificate_pem, 0o644))
+        files.write_all(target, contents)
         return target
 
-    def _refuse_foreign_key(self, target: Path) -> None:
+    def _refuse_foreign_key(self, target: Path, *, renews: bool) -> None:
         path = target / "privkey.pem"
         try:
-            data = path.read_bytes()
+            key = _public_bytes(load_private_key(path.read_bytes(), str(path)))
         except FileNotFoundError:
             return
-        try:
-            known = x509.load_pem_x509_certificate((target / "cert.pem").read_bytes())
-            key = load_private_key(data, str(path))
-        except (OSError, ValueError, KeyFileError):
-            known = key = None
-        encoding = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-        if (
-            known is None
-            or key is None
-            or known.public_key().public_bytes(*encoding) != key.public_key().public_bytes(*encoding)
-            or not certificate_names(known) & certificate_names(self.leaf)
-        ):
+        except KeyFileError:
+            key = b""
+        if key == _public_bytes(self.leaf):
+            return
+        names = certificate_names(self.leaf)
+        earlier = _leaves(target / "cert.pem", target / "fullchain.pem") if renews else []
+        if not any(key == _public_bytes(leaf) and names & certificate_names(leaf) for leaf in earlier):
             raise KeyFileError(
-                f"{path}: there is a key that does not belong to an earlier certificate for these names; "
+                f"{path}: there is a key that belongs neither to this certificate nor to an earlier one for its names; "
                 "choose another directory, or pass overwrite=True"
             )
+
+
+def _leaves(*paths: Path) -> list[x509.Certificate]:
+    """Return the first certificate of each file that can be read."""
+    found: list[x509.Certificate] = []
+    for path in paths:
+        with suppress(OSError, ValueError):
+            found.append(x509.load_pem_x509_certificate(path.read_bytes()))
+    return found
+
+
+def _public_bytes(holder: PrivateKey | x509.Certificate) -> bytes:
+    return holder.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _unpickle(chain: Chain, key: bytes | None, order_url: str) -> Certificate:
+    return Certificate(chain, None if key is None else load_private_key(key, "pickle"), order_url)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
 
 from cryptography import x509
 
@@ -21,16 +23,21 @@ from .acme.renewal import RenewalInfo
 from .acme.retry import RetryPolicy
 from .acme.scope import CancelScope
 from .acme.session import Exchange
-from .acme.transport import Timeouts, Transport, Trust
+from .acme.transport import Timeouts, Transport
+from .acme.trust import Trust
 from .certificate import Certificate
 from .engine import Engine
-from .issuance import Issuance, Request
+from .issuance import Issuance
 from .keys import generate
 from .protocols import KeyProvider, Solver
+from .request import Request
 from .routing import Route
 from .spec import CertificateSpec
+from .sweeping import sweep
 
 if TYPE_CHECKING:
+    from .fleet import Executor, Issued
+    from .journal import Journal
     from .plugins import PluginManager
 
 
@@ -47,6 +54,8 @@ class Client:
         preferred_challenges: challenge types to try first, best first.
         plugins: hooks that decide and watch; `None`: none.
         on_event: is called with every event, one at a time.
+        journal: file in which every step is written down, so that a later process can go on after a crash;
+            `None`: nothing is.
         retry: decides which requests are repeated; `None`: the built-in policy.
         polling: when to look again at what the CA is working on.
         trust: what vouches for the CA's own server: PEM file, directory, bytes or `SSLContext`;
@@ -73,6 +82,7 @@ class Client:
         preferred_challenges: Sequence[str] = (),
         plugins: PluginManager | None = None,
         on_event: Callable[[events.Event], None] | None = None,
+        journal: Journal | str | os.PathLike[str] | None = None,
         retry: RetryPolicy | None = None,
         polling: Polling | None = None,
         trust: Trust = None,
@@ -83,6 +93,8 @@ class Client:
         allow_http: bool = False,
         user_agent: str = "",
     ) -> None:
+        settings = {name: value for name, value in locals().items() if name not in {"self", "directory"}}
+        self._settings = directory, settings
         if parallelism < 1:
             raise InputError(f"parallelism: {parallelism!r} is not at least 1")
         self.certificates = tuple(certificates)
@@ -107,6 +119,7 @@ class Client:
             acme=self.acme,
             routes=tuple(solver if isinstance(solver, Route) else Route(solver) for solver in solvers),
             plugins=plugins,
+            journal=_journal(journal),
             on_event=on_event,
             preferred_challenges=tuple(preferred_challenges),
             parallelism=parallelism,
@@ -121,8 +134,10 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the connections; a later call opens new ones."""
+        """Close the connections, which a later call opens anew, and the journal."""
         self._transport.close()
+        if self._engine.journal is not None:
+            self._engine.journal.close()
 
     # The account, RFC 8555 §7.3
 
@@ -234,6 +249,73 @@ class Client:
             account = self.account(scope=inner)
             return Issuance(self._engine, account, spec, request, allow_subset=allow_subset, scope=inner).run()
 
+    def obtain_many(
+        self,
+        specs: Iterable[CertificateSpec | Sequence[str]],
+        *,
+        executor: Executor | None = None,
+        at_once: int = 8,
+        scope: CancelScope | None = None,
+    ) -> Iterator[Issued]:
+        """Obtain many certificates with one account, and yield each as it is done; a failure stops no other.
+
+        Args:
+            specs: read one by one, so that there may be any number of them.
+            executor: runs the issuances instead of threads of this process, on a cluster, say; the client
+                is pickled for it, so use a journal that all its processes can reach.
+            at_once: how many issuances run at the same time.
+        """
+        from .fleet import obtain_many
+
+        yield from obtain_many(self, map(_spec, specs), executor=executor, at_once=at_once, scope=scope)
+
+    def adopt(self, issued: Issued) -> Issued:
+        """Take a certificate over from another process, so that writing it makes this journal forget its order."""
+        from .fleet import with_written
+
+        journal, certificate = self._engine.journal, issued.certificate
+        if journal is None or certificate is None:
+            return issued
+        return with_written(issued, partial(journal.forget, certificate.order_url))
+
+    def __reduce__(self) -> tuple[Callable[..., Client], tuple[str, Mapping[str, object]]]:
+        """Pickle the settings: another process opens connections of its own."""
+        return _unpickle, self._settings
+
+    def resume(self, *, scope: CancelScope | None = None) -> Iterator[Certificate]:
+        """Go on with every order that an earlier process left in the journal, and yield the certificates.
+
+        Raises:
+            InputError: the client has no journal.
+        """
+        journal = self._required_journal()
+        account = self.account(scope=scope)
+        for wanted in journal.waiting(self.acme.session.directory_url, account.url):
+            yield self.obtain(CertificateSpec(names=wanted.names, csr=wanted.csr), scope=scope)
+
+    def sweep(self) -> list[str]:
+        """Clean up every answer that an earlier process presented and did not live to clean up.
+
+        Returns:
+            One line for each that could not be cleaned up; it stays in the journal.
+
+        Raises:
+            InputError: the client has no journal.
+        """
+        journal = self._required_journal()
+        problems = []
+        for entry, answers in journal.abandoned():
+            try:
+                problems += sweep(self._engine, answers)
+            finally:
+                journal.finish(entry, forget=False)
+        return problems
+
+    def _required_journal(self) -> Journal:
+        if self._engine.journal is None:
+            raise InputError('the client has no journal; pass journal="acmez.journal"')
+        return self._engine.journal
+
     def revoke(
         self,
         certificate: x509.Certificate,
@@ -277,3 +359,15 @@ def _directory_url(directory: str) -> str:
     from .acme.authorities import find
 
     return find(directory).directory
+
+
+def _journal(given: Journal | str | os.PathLike[str] | None) -> Journal | None:
+    if given is None:
+        return None
+    from .journal import Journal
+
+    return given if isinstance(given, Journal) else Journal(given)
+
+
+def _unpickle(directory: str, settings: Mapping[str, Any]) -> Client:
+    return Client(directory, **settings)

@@ -21,6 +21,7 @@ from .guards import Guards
 from .routing import Route
 
 if TYPE_CHECKING:
+    from .journal import Journal
     from .plugins import PluginManager
 
 log = logging.getLogger("acmez")
@@ -53,6 +54,7 @@ class Engine:
     Attributes:
         acme: the plumbing.
         routes: the solvers, in the user's order.
+        journal: where every step is written down; `None`: nowhere.
         preferred_challenges: challenge types that the user wants first.
         parallelism: how many requests and solver calls at once, per order.
         polling: when to look again.
@@ -63,6 +65,7 @@ class Engine:
     acme: AcmeClient
     routes: tuple[Route, ...]
     plugins: PluginManager | None = None
+    journal: Journal | None = None
     on_event: Callable[[Event], None] | None = None
     preferred_challenges: tuple[str, ...] = ()
     parallelism: int = 10

@@ -54,6 +54,15 @@ class OrderCreated(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class OrderResumed(Event):
+    """An order that an earlier process left behind goes on."""
+
+    name = "order-resumed"
+
+    status: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class IdentifierEvent(Event):
     """Something happened to one identifier of an order.
 

@@ -3,74 +3,33 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import time
-from collections.abc import Collection
-from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from . import events
 from .acme.account import Account
 from .acme.certificate import Chain, same_public_key
-from .acme.errors import AcmeError, InputError, LostAnswer, MalformedAnswer
-from .acme.identifier import Identifier
-from .acme.jws import PrivateKey
+from .acme.errors import AcmeError, Cancelled, InputError, LostAnswer, MalformedAnswer, TransportError
 from .acme.order import Order, OrderStatus
-from .acme.problem import OrderNotReady
+from .acme.problem import OrderNotReady, ProblemError
 from .acme.renewal import certificate_id, refuses_replaces
 from .acme.scope import CancelScope
 from .certificate import Certificate
 from .chains import issued_by, preferred
-from .csr import build_request, certificate_names, identifiers, load_request, request_identifiers
+from .csr import certificate_names
 from .engine import Engine
-from .errors import CertificateError, ChallengesFailed, FailedIdentifier, OrderFailed
-from .keys import generate
-from .protocols import KeyProvider
+from .errors import CertificateError, ChallengesFailed, FailedIdentifier, OrderFailed, TryAgainLater
+from .record import Record
+from .request import Request
 from .solving import Failed, Solving
 from .spec import CertificateSpec
+from .sweeping import sweep
 
-
-@dataclass(frozen=True)
-class Request:
-    """What goes to the CA, checked before anything is sent.
-
-    Attributes:
-        identifiers: what to order.
-        csr: the certificate request.
-        private_key: its key, `None` if the caller brought the request.
-    """
-
-    identifiers: tuple[Identifier, ...]
-    csr: x509.CertificateSigningRequest
-    private_key: PrivateKey | None
-
-    @classmethod
-    def from_spec(cls, spec: CertificateSpec) -> Request:
-        """Check a specification and make its certificate request.
-
-        Raises:
-            InputError: names or request are not fit to be sent.
-            KeyFileError: the key cannot be had.
-        """
-        if spec.csr is not None:
-            if spec.names or spec.key is not None:
-                raise InputError("certificate: give either csr, or names and key")
-            csr = load_request(spec.csr)
-            return cls(request_identifiers(csr), csr, None)
-        wanted = identifiers(spec.names)
-        key = _private_key(spec.key)
-        return cls(wanted, build_request(key, wanted), key)
-
-    def can_do_without(self, names: Collection[str]) -> bool:
-        """Whether a request for the other identifiers can be made; not if the caller brought the request."""
-        return self.private_key is not None and any(item.value not in names for item in self.identifiers)
-
-    def without(self, names: Collection[str]) -> Request:
-        """Return the request for the other identifiers."""
-        left = tuple(item for item in self.identifiers if item.value not in names)
-        if self.private_key is None:
-            raise InputError("csr: what is in it is the caller's decision")
-        return Request(left, build_request(self.private_key, left), self.private_key)
+_ORDERS_TO_LOOK_AT = 100  # the newest ones, when an order may have been lost
 
 
 class Issuance:
@@ -95,6 +54,7 @@ class Issuance:
         self._scope = scope
         self._failed: Failed = {}
         self._failures: list[FailedIdentifier] = []
+        self._record = Record()
 
     def run(self) -> Certificate:
         """Order, prove, finalize, download; fall back to other challenges in new orders while there are any.
@@ -106,9 +66,12 @@ class Issuance:
             CertificateError: the CA issued something else.
         """
         for number in itertools.count(1):
-            solving = Solving(self._engine, self._account, self._request.identifiers, self._failed, self._scope)
+            order = self._resume() or self._new_order()
+            solving = Solving(
+                self._engine, self._account, self._request.identifiers, self._failed, self._record, self._scope
+            )
             try:
-                order = solving.authorize(self._new_order())
+                order = solving.authorize(order)
                 # The answers are needed no more: they go while the CA issues.
                 solving.begin_clean_up()
                 return self._obtain(order)
@@ -119,12 +82,20 @@ class Issuance:
                 solving.give_up()
                 self._end(exc)
                 raise ChallengesFailed(self._failures, order_url=exc.order_url) from exc
-            except AcmeError as exc:
+            except BaseException as exc:
+                if not self._can_be_resumed(exc):
+                    solving.give_up()
                 self._end(exc)
                 raise
             finally:
                 solving.clean_up()
+                self._record.finish(forget=not self._can_be_resumed(sys.exception()))
         raise AssertionError("unreachable")
+
+    def _can_be_resumed(self, error: BaseException | None) -> bool:
+        """Whether the journal keeps the order: not if the CA or the proofs have spoilt it."""
+        spoilt = isinstance(error, AcmeError) and not isinstance(error, Cancelled | TransportError | TryAgainLater)
+        return self._engine.journal is not None and not spoilt
 
     def _goes_on(self, solving: Solving, error: ChallengesFailed) -> bool:
         """Whether another order makes sense: for other ways, or without what failed."""
@@ -136,29 +107,52 @@ class Issuance:
         self._request = self._request.without(failed)
         return True
 
-    def _end(self, error: AcmeError) -> None:
+    def _end(self, error: BaseException) -> None:
         self._engine.emit(events.OrderFailed(order=getattr(error, "order_url", None) or "", reason=str(error)))
 
     # newOrder, RFC 8555 §7.4
 
     def _new_order(self) -> Order:
-        spec = self._spec
-        replaces = certificate_id(spec.replaces) if isinstance(spec.replaces, x509.Certificate) else spec.replaces
-        directory = self._acme.directory(scope=self._scope)
-        if replaces is not None and directory.get("renewalInfo") is None:
-            replaces = None  # RFC 9773 §5: only where the server knows what it means
+        self._profile()
+        self._record = Record.begin(
+            self._engine.journal,
+            self._acme.session.directory_url,
+            self._account.url,
+            self._request.identifiers,
+            csr=self._request.csr.public_bytes(Encoding.DER),
+            own_csr=self._request.private_key is None,
+            key=self._request.generated_key,
+        )
         try:
-            order = self._send_order(replaces)
-        except AcmeError as exc:
-            if replaces is None or not refuses_replaces(exc):
-                raise
-            order = self._send_order(None)
-        self._check_ordered(order)
+            order = self._send_order(self._replaces())
+            self._check_ordered(order)
+        except BaseException as exc:
+            self._record.finish(forget=not self._can_be_resumed(exc))
+            raise
+        self._record.ordered(order.url)
         names = tuple(identifier.value for identifier in self._request.identifiers)
         self._engine.emit(events.OrderCreated(order=order.url, names=names, status=order.status))
         return order
 
+    def _replaces(self) -> str | None:
+        """The certificate to name in `replaces`: only where the server knows what that means (RFC 9773 §5)."""
+        replaces = self._spec.replaces
+        if replaces is None or self._acme.directory(scope=self._scope).get("renewalInfo") is None:
+            return None
+        return certificate_id(replaces) if isinstance(replaces, x509.Certificate) else replaces
+
     def _send_order(self, replaces: str | None) -> Order:
+        try:
+            return self._call_new_order(replaces)
+        except LostAnswer:
+            # The order may be there: look, rather than order twice.
+            return self._find_lost_order() or self._call_new_order(replaces)
+        except AcmeError as exc:
+            if replaces is None or not refuses_replaces(exc):
+                raise
+            return self._call_new_order(None)
+
+    def _call_new_order(self, replaces: str | None) -> Order:
         spec = self._spec
         return self._acme.new_order(
             self._account,
@@ -169,6 +163,61 @@ class Issuance:
             profile=self._profile(),
             scope=self._scope,
         )
+
+    def _find_lost_order(self) -> Order | None:
+        """Look for an order for these names that nobody knows of, where the CA keeps a list (RFC 8555 §7.1.2.1)."""
+        account = self._acme.account(self._account, scope=self._scope)
+        if account.orders is None:
+            return None
+        journal = self._engine.journal
+        known = frozenset() if journal is None else journal.known_urls()
+        urls = [url for url in self._acme.orders(account, scope=self._scope) if url not in known]
+        wanted = {identifier.key for identifier in self._request.identifiers}
+        for url in reversed(urls[-_ORDERS_TO_LOOK_AT:]):
+            order = self._acme.order(self._account, url, scope=self._scope)
+            usable = order.status in (OrderStatus.PENDING, OrderStatus.READY)
+            if usable and {identifier.key for identifier in order.identifiers} == wanted:
+                return order
+        return None
+
+    # An order that an earlier process left behind
+
+    def _resume(self) -> Order | None:
+        journal = self._engine.journal
+        if journal is None:
+            return None
+        where = self._acme.session.directory_url, self._account.url
+        while entry := journal.unfinished(*where, self._request.identifiers):
+            self._record = Record(journal, entry)
+            try:
+                request = self._request.restored(self._spec, entry.csr, entry.key)
+                order = None if request is None else self._look_up(entry.url)
+            except BaseException:
+                self._record.finish(forget=False)
+                raise
+            if request is not None and order is not None:
+                self._request = request
+                if entry.url is None:
+                    self._record.ordered(order.url)
+                self._engine.emit(events.OrderResumed(order=order.url, status=order.status))
+                return order
+            sweep(self._engine, self._record.inherited())
+            self._record.finish(forget=True)
+        return None
+
+    def _look_up(self, url: str | None) -> Order | None:
+        """Return the order if it can be gone on with."""
+        if url is None:
+            return self._find_lost_order()
+        try:
+            order = self._acme.order(self._account, url, scope=self._scope)
+        except ProblemError as exc:
+            if exc.status >= 500 or exc.status == 429:
+                raise
+            return None  # expired orders are 404 at Let's Encrypt
+        expired = order.expires is not None and order.expires <= datetime.now(UTC)
+        ended = order.status in (OrderStatus.INVALID, OrderStatus.CANCELED)
+        return None if ended or (expired and order.status != OrderStatus.VALID) else order
 
     def _profile(self) -> str | None:
         """The profile to ask for: only one that the server offers (draft-ietf-acme-profiles §4)."""
@@ -193,14 +242,16 @@ class Issuance:
     # finalize, RFC 8555 §7.4
 
     def _obtain(self, order: Order) -> Certificate:
+        self._record.reach("finalizing")
         order = self._finalize(order)
         self._engine.emit(events.OrderFinalized(order=order.url, status=order.status))
         order = self._await_certificate(order)
+        self._record.reach("issued")
         chain = self._download(order)
         self._check_issued(chain)
         names = tuple(identifier.value for identifier in self._request.identifiers)
         self._engine.emit(events.CertificateIssued(order=order.url, names=names))
-        return Certificate(chain, self._request.private_key, order.url)
+        return Certificate(chain, self._request.private_key, order.url, written=self._record.deliver(order.url))
 
     def _finalize(self, order: Order) -> Order:
         for looks in itertools.count():
@@ -256,9 +307,3 @@ class Issuance:
             raise CertificateError(
                 f"{chain.url}: the certificate is also for {', '.join(sorted(value for _, value in foreign))}"
             )
-
-
-def _private_key(given: KeyProvider | PrivateKey | None) -> PrivateKey:
-    if given is None:
-        return generate("ec-p256")
-    return given if isinstance(given, PrivateKey) else given.get("certificate")

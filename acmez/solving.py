@@ -23,7 +23,9 @@ from .crew import side_by_side
 from .engine import Candidate, Engine, candidates, log
 from .errors import ChallengesFailed, FailedIdentifier, OrderFailed
 from .protocols import Batching, Handle, Signalling, WithPayload
+from .record import Record
 from .subject import StepFailed, Subject, batches, failure_of, reason_of
+from .sweeping import sweep
 
 #: Ways that failed already, by identifier as the user wrote it.
 Failed = dict[str, set[tuple[str, int]]]
@@ -39,16 +41,25 @@ class Solving:
     Args:
         identifiers: what was ordered; challenges for anything else are not answered.
         failed: ways that failed in earlier orders for the same certificate; grows here.
+        record: where each step is written down.
     """
 
     def __init__(
-        self, engine: Engine, account: Account, identifiers: Sequence[Identifier], failed: Failed, scope: CancelScope
+        self,
+        engine: Engine,
+        account: Account,
+        identifiers: Sequence[Identifier],
+        failed: Failed,
+        record: Record,
+        scope: CancelScope,
     ) -> None:
         self._engine = engine
         self._acme = engine.acme
         self._account = account
         self._identifiers = identifiers
         self._failed = failed
+        self._record = record
+        self._inherited = record.inherited()
         self._scope = scope
         self._subjects: list[Subject] = []
         self._order_url = ""
@@ -63,17 +74,13 @@ class Solving:
             TryAgainLater: the CA asks for more patience than the cap.
         """
         self._order_url = order.url
-        try:
-            self._fetch(order)
-            self._choose()
-            self._present()
-            self._prove()
-            return self._await(order)
-        except ChallengesFailed:
-            raise  # another order may go on with what is pending
-        except BaseException:
-            self.give_up()
-            raise
+        if order.status != OrderStatus.PENDING:
+            return order  # every identifier was authorized before
+        self._fetch(order)
+        self._choose()
+        self._present()
+        self._prove()
+        return self._await(order)
 
     @property
     def has_other_ways(self) -> bool:
@@ -163,7 +170,8 @@ class Solving:
 
     def _present_batch(self, batch: Sequence[Subject]) -> None:
         """Let one solver present *batch*; an answer that another order shows already is shared."""
-        solver, guards = batch[0].current.route.solver, self._engine.guards
+        route, guards = batch[0].current.route, self._engine.guards
+        solver = route.solver
         challenges = [subject.current.challenge for subject in batch]
         began = time.monotonic()
         try:
@@ -172,7 +180,9 @@ class Solving:
                 for subject in batch:
                     subject.claimed = True
                 try:
+                    self._record.presenting(route.label, new)
                     handles = self._call_present(batch[0].current, new)
+                    self._record.presented(route.label, new, handles)
                 except BaseException:
                     for challenge in new:
                         guards.not_presented(solver, challenge)
@@ -398,6 +408,8 @@ class Solving:
         for subject in claimed:
             if subject.claimed:
                 self._report(subject, f"not done within {self._engine.cleanup_timeout:g} s")
+        gone = {(subject.current.route.label, subject.current.challenge.token) for subject in claimed}
+        sweep(self._engine, [a for a in self._inherited if (a.solver, a.challenge.token) not in gone])
 
     def give_up(self) -> None:
         """Deactivate what is still pending, so that it does not count against the account; best effort."""
@@ -415,7 +427,8 @@ class Solving:
         claimed = [subject for subject in batch if subject.claimed]
         if not claimed:
             return
-        solver, guards = claimed[0].current.route.solver, self._engine.guards
+        route, guards = claimed[0].current.route, self._engine.guards
+        solver = route.solver
         error: str | None = None
         try:
             with guards.exclusive(solver, [subject.current.challenge for subject in claimed], scope):
@@ -430,6 +443,7 @@ class Solving:
                 else:
                     for challenge, handle in last:
                         solver.clean_up(challenge, handle, scope)
+                self._record.cleaned_up(route.label, [challenge for challenge, _ in last])
         except Exception as exc:  # noqa: BLE001 - reported, and must not hide the real error
             error = reason_of(exc)
         for subject in claimed:

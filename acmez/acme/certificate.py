@@ -53,6 +53,9 @@ class Chain:
     not_before: datetime | None = None
     not_after: datetime | None = None
 
+    def __reduce__(self) -> tuple[type[Chain], tuple[str, bytes, tuple[str, ...]]]:
+        return Chain, (self.url, self.pem, self.alternates)
+
     @classmethod
     def from_response(cls, response: Response) -> Chain:
         """Read a downloaded chain, whatever content type it came under.

@@ -124,5 +124,10 @@ class Challenge:
             raw=raw,
         )
 
+    @property
+    def name(self) -> str:
+        """The identifier as users write it, "*." included."""
+        return f"*.{self.identifier}" if self.wildcard else str(self.identifier)
+
     def __str__(self) -> str:
-        return f"{'*.' if self.wildcard else ''}{self.identifier} by {self.type}"
+        return f"{self.name} by {self.type}"

@@ -32,9 +32,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 
 class AcmeError(Exception):
     """Base of everything acmez raises on purpose."""
+
+    def __reduce__(self) -> tuple[Callable[..., AcmeError], tuple[type[AcmeError], tuple[Any, ...], dict[str, Any]]]:
+        """Pickle without calling the constructor again: its arguments are not those of `Exception`."""
+        return _restore, (type(self), self.args, self.__dict__)
 
 
 class InputError(AcmeError, ValueError):
@@ -122,3 +129,10 @@ class Cancelled(AcmeError):
 
 class DeadlineExceeded(Cancelled):
     """The caller's scope ran out of time."""
+
+
+def _restore(kind: type[AcmeError], arguments: tuple[Any, ...], state: dict[str, Any]) -> AcmeError:
+    error = kind.__new__(kind, *arguments)
+    error.args = arguments
+    error.__dict__.update(state)
+    return error

@@ -9,6 +9,7 @@ import ssl
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from .. import events
-from ..certificate import Certificate
-from ..client import Client
+from acmez import events
+from acmez.certificate import Certificate
+from acmez.client import Client
+
 from .waterfall import waterfall
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ class _Board:
     def __init__(self) -> None:
         self.seen: list[events.Event] = []
         self._states: dict[str, Text] = {name: Text("ordered", style="dim") for name in NAMES}
-        self.changed = lambda: None
+        self.changed: Callable[[], None] = lambda: None
 
     def see(self, event: events.Event) -> None:
         self.seen.append(event)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rich.table import Table
 from rich.text import Text
 
-from .. import events
+from acmez import events
 
 
 @dataclass(frozen=True, slots=True)
