@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 from weakref import WeakValueDictionary
 
+from acmez.acme.challenges import http_01
 from acmez.acme.wire import is_base64url
 from acmez.protocols import CancelScope, Challenge
 
@@ -52,17 +53,17 @@ class StandaloneSolver:
 
         Raises:
             StandaloneError: the port cannot be listened on, or the token cannot be part of a URL.
-            MalformedAnswer: the CA sent no usable token.
+            MalformedAnswer: the CA's token or identifier cannot be used.
         """
         scope.check()
-        body = challenge.key_authorization.encode()
+        expected = http_01.answer(challenge)
         if challenge.token is None or not is_base64url(challenge.token):
             raise StandaloneError(f"{challenge.identifier}: the token is not base64url")
-        target = _target(challenge)
         with self._lock:
             if self._server is None:
                 self._server = ChallengeServer(listen(self.host, self.port), self._answers)
-            self._answers[target] = Answer(body, self._event(target))
+            target = _target(challenge)
+            self._answers[target] = Answer(expected.body.encode(), self._event(target))
 
     def clean_up(self, challenge: Challenge, handle: object, scope: CancelScope) -> None:
         """Serve it no more; the last one stops the server, and its port is free again."""
@@ -84,4 +85,4 @@ class StandaloneSolver:
 
 def _target(challenge: Challenge) -> bytes:
     """Return the request target at which the CA looks (RFC 8555 §8.3)."""
-    return f"/.well-known/acme-challenge/{challenge.token}".encode()
+    return f"{http_01.PATH_PREFIX}{challenge.token}".encode()

@@ -6,11 +6,13 @@ import dataclasses
 import json
 import re
 import tomllib
-from importlib.metadata import entry_points
 from pathlib import Path
 
-import acmez_http_standalone
 from acmez_http_standalone import StandaloneSolver
+
+from acmez import options
+from acmez.kinds import SOLVER
+from acmez.plugins import PluginManager
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -19,10 +21,8 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-def test_the_entry_point_bears_the_solvers_name():
-    (entry,) = entry_points(group="acmez", name=StandaloneSolver.name)
-    assert entry.load() is acmez_http_standalone
-    assert [*acmez_http_standalone.acmez_solvers()] == [StandaloneSolver]
+def test_it_is_found_by_the_solvers_name():
+    assert PluginManager().find(SOLVER, "http-standalone") is StandaloneSolver
 
 
 def test_the_readme_has_every_option_with_its_default():
@@ -34,7 +34,7 @@ def test_the_readme_has_every_option_with_its_default():
 def test_the_readmes_toml_names_the_solver_and_its_options():
     bare, proxied = (tomllib.loads(text)["solver"]["site"] for text in blocks("toml"))
     assert bare["use"] == proxied["use"] == StandaloneSolver.name
-    assert StandaloneSolver(**proxied["options"]) == StandaloneSolver(host="127.0.0.1", port=8402)
+    assert options.build(StandaloneSolver, proxied["options"]) == StandaloneSolver(host="127.0.0.1", port=8402)
 
 
 def test_the_readmes_python_runs():

@@ -178,4 +178,4 @@ def test_stopping_leaves_no_descriptor_open():
     server = ChallengeServer(listen("127.0.0.1", 0), {})
     with connect(server):
         server.stop()
-    assert descriptors() == before
+    assert descriptors() <= before

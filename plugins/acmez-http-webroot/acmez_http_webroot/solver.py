@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
+from acmez.acme.challenges import http_01
 from acmez.acme.identifier import Identifier, IdentifierType
 from acmez.acme.wire import is_base64url
 from acmez.protocols import CancelScope, Challenge, Handle
@@ -54,10 +55,10 @@ class WebrootSolver:
 
         Raises:
             WebrootError: the name has no web root, the file cannot be written, or the token cannot name one.
-            MalformedAnswer: the CA sent no usable token.
+            MalformedAnswer: the CA's token or identifier cannot be used.
         """
         scope.check()
-        content = challenge.key_authorization.encode()
+        content = http_01.answer(challenge).body.encode()
         webroot, token = self._webroot(challenge.identifier), _token(challenge)
         if webroot is None:
             raise WebrootError(f"{challenge.identifier}: no web root is set: add the name to 'webroots', or set 'path'")

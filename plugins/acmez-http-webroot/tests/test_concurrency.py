@@ -126,4 +126,4 @@ def test_an_order_of_many_names_leaves_no_descriptor_open(webroot, challenge_for
     assert len(names(webroot / DIRECTORY)) == 100
     for challenge, handle in zip(challenges, handles, strict=True):
         solver.clean_up(challenge, handle, scope)
-    assert len(names(Path("/proc/self/fd"))) == before
+    assert len(names(Path("/proc/self/fd"))) <= before

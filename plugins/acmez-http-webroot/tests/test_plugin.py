@@ -5,25 +5,24 @@ from __future__ import annotations
 import dataclasses
 import re
 import tomllib
-from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
-import acmez_http_webroot
 from acmez_http_webroot import WebrootSolver
+
+from acmez import options
+from acmez.kinds import SOLVER
+from acmez.plugins import PluginManager
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
-def block(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", README, re.DOTALL)
-    assert found
-    return found[1]
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-def test_the_entry_point_bears_the_solvers_name():
-    (entry,) = entry_points(group="acmez", name=WebrootSolver.name)
-    assert entry.load() is acmez_http_webroot
-    assert [*acmez_http_webroot.acmez_solvers()] == [WebrootSolver]
+def test_it_is_found_by_the_solvers_name():
+    assert PluginManager().find(SOLVER, "http-webroot") is WebrootSolver
 
 
 def test_the_readme_has_every_option_with_its_default():
@@ -33,13 +32,22 @@ def test_the_readme_has_every_option_with_its_default():
     assert WebrootSolver(path=Path("/srv")).mode == 0o644
 
 
-def test_the_readmes_toml_names_the_solver_and_its_options():
-    table = tomllib.loads(block("toml"))["solver"]["site"]
+def test_the_readmes_toml_gives_solvers():
+    site, sites = (tomllib.loads(text)["solver"] for text in blocks("toml"))
+    assert solver(site["site"]) == WebrootSolver(path=Path("/var/www/html"))
+    assert solver(sites["sites"]) == WebrootSolver(
+        path=Path("/var/www/html"),
+        webroots={"shop.example.com": Path("/srv/shop"), "*.example.net": Path("/srv/net")},
+    )
+
+
+def solver(table: dict[str, Any]) -> WebrootSolver:
     assert table["use"] == WebrootSolver.name
-    assert WebrootSolver(path=Path(table["options"]["path"])).path == Path("/var/www/html")
+    return options.build(WebrootSolver, table["options"])
 
 
 def test_the_readmes_python_runs():
+    (python,) = blocks("python")
     names: dict[str, object] = {}
-    exec(block("python"), names)  # noqa: S102 - our own text
+    exec(python, names)  # noqa: S102 - our own text
     assert names["solver"] == WebrootSolver(path=Path("/var/www/html"))
