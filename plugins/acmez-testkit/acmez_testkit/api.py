@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from acmez_testkit.accounts import Accounts
 from acmez_testkit.authorizations import Authorizations
@@ -122,6 +122,8 @@ class Api:
         return response
 
     def _dispatch(self, request: Request, route: _Route) -> Response:
+        if request.refusal is not None:
+            raise request.refusal
         if route.kind == "unknown":
             raise Refusal("malformed", f"nothing at {request.path!r}", 404)
         methods = _PUBLIC.get(route.kind, ("POST",))
@@ -180,28 +182,28 @@ class Api:
 
 
 def _route(path: str) -> _Route:
-    parts = urlsplit(path)
-    match parts.path.split("/")[1:]:
+    path, _, query = path.partition("?")
+    match path.split("/")[1:]:
         case ["directory" | "new-nonce" | "new-account" | "new-order" | "new-authz" | "key-change" as kind]:
-            return _Route(kind, parts.path)
+            return _Route(kind, path)
         case ["revoke-cert"]:
-            return _Route("revoke", parts.path)
+            return _Route("revoke", path)
         case ["account" | "order" | "authz" | "challenge" | "certificate" as kind, _]:
-            return _Route(kind, parts.path)
+            return _Route(kind, path)
         case ["account", account, "orders"]:
-            return _Route("orders", f"/account/{account}", dict(parse_qsl(parts.query)).get("cursor", ""))
+            return _Route("orders", f"/account/{account}", dict(parse_qsl(query)).get("cursor", ""))
         case ["order", order, "finalize"]:
             return _Route("finalize", f"/order/{order}")
         case ["certificate", certificate, chain]:
             return _Route("certificate", f"/certificate/{certificate}", chain)
         case ["renewal-info", identifier]:
             return _Route("renewal-info", "/renewal-info", identifier)
-    return _Route("unknown", parts.path)
+    return _Route("unknown", path)
 
 
 def _number(text: str) -> int:
     if not text:
         return 0
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise Refusal("malformed", f"{text!r} is not a number", 404)
     return int(text)

@@ -42,7 +42,7 @@ class Certificates:
         members = signed.members(("certificate", "reason"))
         der = from_base64url(members.get("certificate"), "certificate")
         reason = members.get("reason", 0)
-        if isinstance(reason, bool) or reason not in _REASONS:
+        if not isinstance(reason, int) or isinstance(reason, bool) or reason not in _REASONS:
             raise Refusal("badRevocationReason", f"reason {reason!r} is not accepted")
         with self._registry.lock:
             certificate = self._by_der(der)
@@ -50,7 +50,7 @@ class Certificates:
                 raise Refusal("unauthorized", "neither the account nor the key may revoke this certificate", 403)
             if certificate.revocation_reason is not None:
                 raise Refusal("alreadyRevoked", "certificate is already revoked")
-            certificate.revocation_reason = int(str(reason))
+            certificate.revocation_reason = reason
         return Response(200)
 
     def _by_der(self, der: bytes) -> Certificate:

@@ -81,12 +81,17 @@ def read_json(data: bytes | str, what: str) -> dict[str, object]:
         return found
 
     try:
-        value = json.loads(data, object_pairs_hook=once)
+        text = data.decode() if isinstance(data, bytes) else data
+        value = json.loads(text, object_pairs_hook=once, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise Refusal("malformed", f"{what} is not JSON") from None
     if not isinstance(value, dict):
         raise Refusal("malformed", f"{what} is not a JSON object")
     return value
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
 
 
 def parse(document: Mapping[str, object], what: str = "JWS") -> Jws:

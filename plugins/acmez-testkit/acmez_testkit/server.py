@@ -6,7 +6,7 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import BinaryIO
 
@@ -98,42 +98,45 @@ class HttpsServer:
 
     def _exchange(self, connection: ssl.SSLSocket, stream: BinaryIO) -> bool:
         """Serve one request; return whether the connection stays open."""
-        try:
-            request = self._read(connection, stream)
-        except Refusal as refusal:  # what follows on this connection cannot be understood
-            connection.sendall(_head(refusal.response(), closing=True) + refusal.response().body)
+        request = self._read(connection, stream)
+        response = self._handle(request) if request is not None else None
+        if request is None or response is None:
             return False
-        if request is None:
-            return False
-        response = self._handle(request)
-        if response is None:
-            return False
-        closing = response.close or request.headers.get("connection", "").lower() == "close"
+        # what follows a request that could not be read cannot be understood either
+        closing = request.refusal is not None or request.headers.get("connection", "").lower() == "close"
         body = b"" if request.method == "HEAD" else response.body[: response.cut]
         connection.sendall(_head(response, closing=closing) + body)
         return not closing and response.cut is None
 
     def _read(self, connection: ssl.SSLSocket, stream: BinaryIO) -> Request | None:
-        line = _line(stream)
-        if not line:
-            return None
-        method, path, version = (*line.split(" "), "", "")[:3]
-        if version != "HTTP/1.1":
-            raise Refusal("malformed", f"not a request of HTTP/1.1: {line!r}")
-        headers = _headers(stream)
+        """Return the next request, with a refusal if it cannot be read; None: the client is gone."""
+        method = path = ""
+        try:
+            line = _line(stream)
+            if not line:
+                return None
+            method, path, version = (*line.split(" "), "", "")[:3]
+            if version != "HTTP/1.1":
+                raise Refusal("malformed", f"not a request of HTTP/1.1: {line!r}")
+            headers = _headers(stream)
+            length = self._length(headers)
+        except Refusal as refusal:
+            return Request(method, path, {}, b"", refusal)
+        if headers.get("expect", "").lower() == "100-continue":
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body = stream.read(length)
+        return Request(method, path, headers, body) if len(body) == length else None
+
+    def _length(self, headers: Mapping[str, str]) -> int:
+        """Return how many bytes the body has."""
         if "transfer-encoding" in headers:
             raise Refusal("malformed", "send Content-Length, not Transfer-Encoding", 411)
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit()):
             raise Refusal("malformed", f"bad Content-Length {length!r}")
-        if int(length) > self._body_limit:
+        if len(length) > 9 or int(length) > self._body_limit:
             raise Refusal("malformed", f"request body over {self._body_limit} bytes", 413)
-        if headers.get("expect", "").lower() == "100-continue":
-            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        body = stream.read(int(length))
-        if len(body) < int(length):
-            return None
-        return Request(method, path, headers, body)
+        return int(length)
 
 
 def _line(stream: BinaryIO) -> str:

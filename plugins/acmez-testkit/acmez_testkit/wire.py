@@ -11,16 +11,6 @@ from email.utils import format_datetime
 PROBLEM_PREFIX = "urn:ietf:params:acme:error:"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One HTTP request; header names are in lower case."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-
-
 @dataclass(slots=True)
 class Response:
     """One HTTP response."""
@@ -30,8 +20,6 @@ class Response:
     headers: list[tuple[str, str]] = field(default_factory=list)
     cut: int | None = None
     """How many bytes of the body are sent before the connection breaks; None: all, and it stays."""
-    close: bool = False
-    """Close the connection after this answer."""
 
     @classmethod
     def of_json(cls, document: object, status: int = 200, headers: Iterable[tuple[str, str]] = ()) -> Response:
@@ -72,6 +60,18 @@ class Refusal(Exception):
         """Return the answer that carries the document."""
         body = json.dumps(self.document()).encode()
         return Response(self.status, body, [("Content-Type", "application/problem+json"), *self.headers])
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request; header names are in lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    refusal: Refusal | None = None
+    """Why it could not be read; the rest is then empty as far as it is not known."""
 
 
 def timestamp(moment: datetime) -> str:

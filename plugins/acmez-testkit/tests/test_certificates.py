@@ -96,7 +96,7 @@ class TestRevocation:
         reply = raw.post(raw.directory["revokeCert"], {"certificate": der(leaf)}, kid=None, jwk=jwk_of(raw.key))
         assert (reply.status, reply.problem) == (403, "unauthorized")
 
-    @pytest.mark.parametrize("reason", [-1, 2, 6, 7, 8, 10, 11, True, "1", 1.5])
+    @pytest.mark.parametrize("reason", [-1, 2, 6, 7, 8, 10, 11, True, "1", 1.5, [1], {"a": 1}])
     def test_not_for_a_reason_a_subscriber_cannot_have(self, client, http01, reason):
         raw = client(http_port=http01.port)
         payload = {"certificate": der(raw.obtain(http01, "example.com")), "reason": reason}

@@ -225,8 +225,11 @@ def test_a_bug_of_the_server_is_an_answer_and_is_remembered():
 
 
 def test_a_bug_in_the_background_is_remembered():
+    def broken() -> None:
+        raise ValueError("broken")
+
     with EmbeddedCA() as ca:
-        ca._background.run(lambda: [].remove(1))
+        ca._background.run(broken)
     assert [type(error) for error in ca.internal_errors] == [ValueError]
 
 

@@ -49,7 +49,9 @@ def test_a_jws_has_all_three_members(raw, missing):
     assert raw.post(url, body=body).problem == "malformed"
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff", b'"text"', b"[" * 20000])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{", b"\xff", b'"text"', b"[" * 20000, b'{"a": NaN}', "{}".encode("utf-16")]
+)
 def test_a_body_that_is_no_json_object_is_malformed(raw, body):
     assert raw.post(order_url(raw), body=body).problem == "malformed"
 
@@ -237,6 +239,8 @@ def test_a_body_over_the_limit_is_refused_and_the_connection_closed(client):
     raw = client(body_limit=4000)
     reply = raw.post(raw.kid, body=b"x" * 4001)
     assert (reply.status, reply.headers["Connection"], reply.problem) == (413, "close", "malformed")
+    assert reply.headers["Replay-Nonce"]
+    assert raw.ca.requests[-1].status == 413
     assert raw.post(raw.kid).status == 200
 
 
@@ -299,6 +303,51 @@ def test_an_unknown_or_foreign_resource_is_not_shown(client):
     assert raw.post(order_url(other)).problem == "unauthorized"
     assert raw.post(other.kid).problem == "unauthorized"
     assert raw.post(raw.kid, kid=raw.kid + "0").problem == "accountDoesNotExist"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["//[", "/", "", "/account/1/orders?cursor=x", "/certificate/1/x", "/order/1/" + "9" * 5000, "/%00", "/a?b=c"],
+)
+def test_a_strange_path_is_not_found(raw, path):
+    url = raw.directory["newOrder"].removesuffix("/new-order") + path
+    assert raw.send("POST", url, b"{}", {"User-Agent": "x"}).problem == "malformed"
+
+
+JUNK: tuple[object, ...] = (None, 0, -1.5, "x", "\ud800", [], [1], ["x", {}], {}, {"a": [1]}, "9" * 5000)
+MEMBERS = {
+    "newAccount": ("contact", "termsOfServiceAgreed", "onlyReturnExisting", "externalAccountBinding"),
+    "newOrder": ("identifiers", "notBefore", "notAfter", "replaces", "profile"),
+    "newAuthz": ("identifier",),
+    "revokeCert": ("certificate", "reason"),
+    "keyChange": ("protected", "payload", "signature"),
+}
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=[str(number) for number in range(len(JUNK))])
+class TestJunk:
+    """What is of the wrong type is refused wherever it is, and breaks nothing."""
+
+    @pytest.mark.parametrize("resource", MEMBERS)
+    def test_in_a_payload(self, raw, resource, junk):
+        good: dict[str, object] = {}
+        if resource == "newOrder":
+            good = {"identifiers": [{"type": "dns", "value": "example.com"}]}
+        if resource == "newAccount":
+            raw.kid, raw.key, good = "", new_key(), {"termsOfServiceAgreed": True}
+        for name in MEMBERS[resource]:
+            assert 400 <= raw.post(raw.directory[resource], good | {name: junk}).status < 500
+        assert 400 <= raw.post(raw.directory[resource], junk).status < 500
+
+    def test_in_a_protected_header(self, raw, junk):
+        for name in ("alg", "nonce", "url", "kid", "jwk", "crit"):
+            header = raw.header(raw.kid) | {name: junk}
+            assert 400 <= raw.post(raw.kid, body=jws(raw.key, header, "")).status < 500
+
+    def test_in_a_public_key(self, raw, junk):
+        for name in ("kty", "crv", "x", "y"):
+            key = jwk_of(raw.key) | {name: junk}
+            assert 400 <= raw.post(raw.directory["newAccount"], {}, kid=None, jwk=key).status < 500
 
 
 def test_every_answer_but_the_directory_links_to_it(raw):
