@@ -13,7 +13,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, ClassVar, Self, cast
@@ -250,8 +250,10 @@ class Transport:
         fields = {name.lower(): tuple(raw.headers.getlist(name)) for name in raw.headers}
         response = Response(method, url, raw.status, fields, b"", datetime.now(UTC))
         call.location = response.location if response.ok else None
-        data = self._decoded(self._body(raw, url), response)
-        return Response(method, url, raw.status, fields, data, response.received)
+        data = self._body(raw, url)
+        if call.aborted:  # an answer without a length ends with the connection, whoever ended that
+            raise ConnectionAbortedError("aborted")
+        return replace(response, body=self._decoded(data, response))
 
     def _body(self, raw: BaseHTTPResponse, url: str) -> bytes:
         """Read the body as it was sent."""
