@@ -29,6 +29,7 @@ from .solving import Failed, Solving
 from .spec import CertificateSpec
 from .sweeping import sweep
 
+_FINALIZES = 4  # whose answers may get lost before the CA is held to be out of reach
 _ORDERS_TO_LOOK_AT = 100  # the newest ones, when an order may have been lost
 
 
@@ -254,6 +255,8 @@ class Issuance:
         return Certificate(chain, self._request.private_key, order.url, written=self._record.deliver(order.url))
 
     def _finalize(self, order: Order) -> Order:
+        """Send the certificate request, again only if the order says that it never arrived."""
+        began = time.monotonic()
         for looks in itertools.count():
             if order.status != OrderStatus.READY:
                 return order
@@ -261,10 +264,15 @@ class Issuance:
                 return self._acme.finalize(self._account, order, self._request.csr, scope=self._scope)
             except LostAnswer:
                 # The CA may have acted: the order tells (never finalize a finalized order).
-                order = self._acme.order(self._account, order.url, scope=self._scope)
+                if looks + 1 >= _FINALIZES:
+                    raise
+                asked = None
             except OrderNotReady as exc:
-                self._scope.sleep(self._engine.pause(looks, exc.retry_after, order.url))
-                order = self._acme.order(self._account, order.url, scope=self._scope)
+                if time.monotonic() - began > self._engine.polling.timeout:
+                    raise
+                asked = exc.retry_after
+            self._scope.sleep(self._engine.pause(looks, asked, order.url))
+            order = self._acme.order(self._account, order.url, scope=self._scope)
         raise AssertionError("unreachable")
 
     def _await_certificate(self, order: Order) -> Order:
