@@ -117,9 +117,9 @@ class EmbeddedCA:
         return self._issuer.roots[i]
 
     @property
-    def requests(self) -> tuple[Seen, ...]:
-        """Every request, in the order of the answers."""
-        return tuple(self._api.seen)
+    def requests(self) -> list[Seen]:
+        """A copy of the record of all requests, in the order of the answers."""
+        return list(self._api.seen)
 
     @property
     def internal_errors(self) -> tuple[Exception, ...]:
