@@ -8,6 +8,7 @@ activated, and keeps one failing observer from silencing the rest.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -90,6 +91,7 @@ class PluginManager:
         self._origins: dict[str, str] = {}  # name -> distribution, of what came through an entry point
         self._offers: dict[tuple[str, str], tuple[type[Component], ...]] = {}
         self._acting: Mapping[str, tuple[pluggy.HookImpl, ...]] = MappingProxyType({})
+        self._steps: list[tuple[str, object, object]] = []  # to do again in another process
         self.block(*block)
         named = os.environ.get(BLOCK_VARIABLE, "").split(",")
         self.block(*filter(None, map(str.strip, named)), by=f"by {BLOCK_VARIABLE}")
@@ -120,6 +122,7 @@ class PluginManager:
         if not self._is_blocked(name):
             self._add(name, plugin)
             self._activate(name, in_code=True)
+            self._steps.append(("register", plugin.__name__ if isinstance(plugin, ModuleType) else plugin, name))
         return self
 
     def load(self, target: str, *, directory: Path | None = None) -> Self:
@@ -143,6 +146,7 @@ class PluginManager:
         if name is None:
             raise self._broken[target]
         self._activate(name, in_code=False)
+        self._steps.append(("load", target, directory))
         return self
 
     def installed(self) -> list[PluginInfo]:
@@ -150,6 +154,10 @@ class PluginManager:
         for name in self._entries:
             self._load_entry(name)
         return [self._info(name) for name in sorted({*self._entries, *self._active, *self._blocked})]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle what was registered and loaded: modules by their names, objects as they are."""
+        return _again, (self._discover, dict(self._blocked), tuple(self._steps))
 
     # What they offer
 
@@ -401,6 +409,18 @@ class PluginManager:
         implemented = [hook for hook in hooks if any(i.plugin_name == name for i in self._implementations(hook))]
         status = "active" if name in self._active else "available"
         return PluginInfo(name, distribution, status, tuple(offers), tuple(implemented))
+
+
+def _again(discover: bool, blocked: Mapping[str, str], steps: Iterable[tuple[str, Any, Any]]) -> PluginManager:
+    manager = PluginManager(discover=discover)
+    for name, by in blocked.items():
+        manager.block(name, by=by)
+    for step, plugin, detail in steps:
+        if step == "load":
+            manager.load(plugin, directory=detail)
+        else:
+            manager.register(importlib.import_module(plugin) if isinstance(plugin, str) else plugin, detail)
+    return manager
 
 
 __all__ = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import sys
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from acmez.acme.identifier import Identifier
 from acmez.errors import PluginError
 from acmez.events import Event, OrderReady
 from acmez.hookspecs import hookimpl
-from acmez.plugins import SOLVER, PluginManager
+from acmez.plugins import KEY_PROVIDER, SOLVER, PluginManager
 
 from .conftest import SOLVER as SOURCE
 from .conftest import Site
@@ -164,3 +165,13 @@ def acmez_event(event): SEEN.append(event)
     assert seen == []
     manager.load("audit").emit(event)
     assert seen == [event]
+
+
+def test_a_manager_goes_along_to_another_process(site: Site, challenges: list[Challenge]):
+    site.write("acmez_test_away", SOURCE.format(name="dns-away"))
+    here = PluginManager(block=["file"], discover=False).load("acmez_test_away").register(Picks(1))
+    there = pickle.loads(pickle.dumps(here))  # noqa: S301 - our own bytes
+    assert there.choose_challenge(EXAMPLE, challenges) == challenges[1]
+    assert there.find(SOLVER, "dns-away").__module__ == "acmez_test_away"
+    with pytest.raises(PluginError, match="key provider 'file' is blocked in this configuration"):
+        there.find(KEY_PROVIDER, "file")
