@@ -1,0 +1,114 @@
+"""How a command fails: what it prints, what it returns, and how it is interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from types import FrameType
+
+import click
+
+from acmez.acme.authorities import recognise
+from acmez.acme.errors import AcmeError, Cancelled, InputError
+from acmez.acme.problem import ExternalAccountRequired, ProblemError
+from acmez.acme.scope import CancelScope
+from acmez.errors import ConfigError, PluginError, TryAgainLater
+
+#: What is told in words; anything else is a bug, and shows its traceback.
+EXPECTED = (AcmeError, OSError)
+
+FAILED = 1
+WRONG_USE = 2
+TRY_LATER = os.EX_TEMPFAIL  # 75, as cron jobs and mail servers know it
+
+
+class Interrupted(Cancelled):
+    """A signal ended the command, after it cleaned up."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"interrupted by {signal.Signals(number).name}; everything presented was cleaned up")
+        self.number = number
+
+
+def exit_code(error: Exception) -> int:
+    """Return what the command returns for an error."""
+    match error:
+        case Interrupted():
+            return 128 + error.number
+        case ConfigError() | PluginError() | InputError():
+            return WRONG_USE
+        case _ if not_before(error) is not None:
+            return TRY_LATER
+        case _:
+            return FAILED
+
+
+def not_before(error: Exception) -> datetime | None:
+    """Return when to come back, `None` if the CA did not say."""
+    if isinstance(error, TryAgainLater):
+        return error.not_before
+    if isinstance(error, ProblemError) and error.retry_after is not None and error.status in {429, 503}:
+        return datetime.now(UTC) + timedelta(seconds=error.retry_after)
+    return None
+
+
+def report(error: Exception, subject: str = "") -> None:
+    """Print an error to standard error, a line for each thing that is wrong, and what to do about it."""
+    prefix = f"{subject}: " if subject and not str(error).startswith(subject) else ""
+    for line in str(error).splitlines():
+        detail = line.startswith(" ")
+        click.echo(line if detail else f"{click.style('error:', fg='red', bold=True)} {prefix}{line}", err=True)
+    for note in hints(error):
+        click.echo(f"  {note}", err=True)
+
+
+def hints(error: Exception) -> list[str]:
+    """Return what to do about an error."""
+    found = list(getattr(error, "__notes__", []))
+    later = not_before(error)
+    if later is not None:
+        found.append(f"try again after {later.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
+    if isinstance(error, ExternalAccountRequired):
+        found.append("the CA binds accounts to its customers: put what it gave you into [account] as eab = {...}")
+    return found
+
+
+def eab_hint(directory: str) -> str | None:
+    """Return what to know about a CA that binds accounts to its customers, `None` if it does not."""
+    known = recognise(directory)
+    if known is None or not known.external_account:
+        return None
+    return f"{known.title} binds new accounts to its customers: set account.eab to what you get at {known.eab_hint}"
+
+
+@contextmanager
+def interruptible() -> Iterator[CancelScope]:
+    """Give a scope that SIGINT and SIGTERM cancel, so that the command cleans up; a second one ends it at once.
+
+    Raises:
+        Interrupted: a signal came.
+    """
+    received: list[int] = []
+
+    def stop(number: int, _: FrameType | None) -> None:
+        received.append(number)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        # Not from here: the thread that was interrupted may hold the very locks that cancelling takes.
+        threading.Thread(target=scope.cancel, name="acmez-cancel").start()
+
+    with CancelScope() as scope:
+        before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield scope
+        except Cancelled as exc:
+            if received:
+                raise Interrupted(received[0]) from exc
+            raise
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)

@@ -1,0 +1,92 @@
+"""`acmez obtain`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .parameters import config_option
+
+if TYPE_CHECKING:
+    from acmez.acme.scope import CancelScope
+    from acmez.client import Client
+    from acmez.spec import CertificateSpec
+
+    from .progress import Display
+
+
+@click.command(short_help="Obtain the certificates of a configuration.")
+@config_option
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print every event as a line of JSON.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Give up after so long."
+)
+def obtain(config: Path, timeout: float | None, *, quiet: bool, as_json: bool) -> int:
+    """Obtain the certificates of a configuration, and write their files."""
+    from acmez.config import from_config
+    from acmez.plugins import PluginManager
+
+    from .failing import FAILED, TRY_LATER, interruptible
+    from .progress import Observer, display
+
+    if quiet and as_json:
+        raise click.UsageError("--quiet and --json exclude each other")
+    shown = display(quiet=quiet, as_json=as_json)
+    plugins = PluginManager()
+    if not quiet:
+        plugins.register(Observer(shown), "command line")
+    with from_config(config, plugins=plugins) as client:
+        check_directories(client.certificates)
+        with interruptible() as scope, scope.child(timeout) as limited, shown:
+            codes = _obtain_all(client, shown, limited)
+            scope.check()
+    return FAILED if set(codes) - {0, TRY_LATER} else max(codes)
+
+
+def check_directories(certificates: tuple[CertificateSpec, ...]) -> None:
+    """Raise `ConfigError` unless there is something to obtain and a place to write each certificate to."""
+    from acmez.errors import ConfigError
+
+    problems = [] if certificates else ["certificate: nothing to obtain (write a [[certificate]] table)"]
+    for index, spec in enumerate(certificates):
+        where = f"certificate[{index}].directory"
+        if spec.directory is None:
+            problems.append(f"{where}: required, to write the files to (a path)")
+            continue
+        try:
+            spec.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            problems.append(f"{where}: '{spec.directory}': {exc.strerror}")
+        else:
+            if not os.access(spec.directory, os.W_OK):
+                problems.append(f"{where}: '{spec.directory}': cannot be written to")
+    if problems:
+        raise ConfigError(problems)
+
+
+def _obtain_all(client: Client, shown: Display, scope: CancelScope) -> list[int]:
+    """Obtain them side by side; one that fails does not keep the rest from being obtained."""
+    from acmez.acme.problem import AccountDoesNotExist
+
+    from .failing import EXPECTED, exit_code
+
+    try:
+        client.account(scope=scope)
+    except AccountDoesNotExist:
+        client.register(scope=scope)
+    codes: list[int] = []
+    for issued in client.obtain_many(client.certificates, scope=scope):
+        if scope.cancelled:
+            continue
+        try:
+            certificate = issued.result()
+            shown.wrote(issued.spec, certificate, certificate.write(issued.spec.directory or Path()))
+            codes.append(0)
+        except EXPECTED as exc:
+            shown.failed(issued.spec, exc)
+            codes.append(exit_code(exc))
+    return codes

@@ -1,0 +1,90 @@
+"""The command in this process, and a CA to talk to."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from acmez_testkit import Behaviour, EmbeddedCA
+
+from acmez.cli import main
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command printed and returned."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Command:
+    """Runs `acmez` in this process."""
+
+    capture: pytest.CaptureFixture[str]
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def __call__(self, *arguments: str | Path) -> Outcome:
+        code = main([str(argument) for argument in arguments])
+        captured = self.capture.readouterr()
+        self.outcomes.append(Outcome(code, captured.out, captured.err))
+        return self.outcomes[-1]
+
+
+@pytest.fixture
+def acmez(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    return Command(capsys)
+
+
+@dataclass
+class Home:
+    """A directory with a configuration for a CA on this machine."""
+
+    path: Path
+    ca: EmbeddedCA
+    port: int
+
+    def configure(self, certificates: str, *, more: str = "") -> Path:
+        """Write the configuration and return its path."""
+        (self.path / "root.pem").write_bytes(self.ca.trust_pem)
+        file = self.path / "acmez.toml"
+        file.write_text(
+            f"""
+            directory = "{self.ca.directory_url}"
+            trust = "root.pem"
+            {more}
+            [account]
+            contact = ["mailto:admin@example.test"]
+            terms_of_service_agreed = true
+            [account_key]
+            use = "file"
+            options.path = "account.pem"
+            [solver.web]
+            use = "http-standalone"
+            options = {{ port = {self.port}, host = "127.0.0.1" }}
+            {certificates}
+            """
+        )
+        return file
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def home(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Home]:
+    """A home for a CA that behaves as the test's parameters say."""
+    behaviour: dict[str, object] = getattr(request, "param", {})
+    port = free_port()
+    with EmbeddedCA(Behaviour(http_port=port, tls_port=free_port(), **behaviour)) as ca:  # type: ignore[arg-type]
+        yield Home(tmp_path, ca, port)

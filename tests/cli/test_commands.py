@@ -1,0 +1,195 @@
+"""The commands that look and tell."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from acmez.acme.problem import ExternalAccountRequired, Problem, RateLimited
+from acmez.cli.failing import exit_code, hints
+from acmez.errors import TryAgainLater
+
+from .conftest import Command, Home
+
+ONE = '[[certificate]]\nnames = ["example.test"]\ndirectory = "certs"\n'
+BROKEN = "raise ImportError('no sdk')"
+WATCHING = "from acmez.hookspecs import hookimpl\n@hookimpl\ndef acmez_event(event): ...\n"
+
+
+def test_help_names_every_command(acmez: Command):
+    done = acmez("--help")
+    assert done.code == 0
+    commands = done.out.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in commands] == [
+        "obtain", "check", "register", "revoke", "renewal-info", "plugins", "options", "schema", "demo",
+    ]  # fmt: skip
+    assert all(line.endswith(".") and not line.endswith("...") for line in commands)
+
+
+def test_a_command_that_is_not_there(acmez: Command):
+    done = acmez("obtian")
+    assert done.code == 2
+    assert "No such command 'obtian'" in done.err
+
+
+def test_starting_up_imports_little():
+    code = (
+        "import sys; from acmez.cli import main; main(['check', '--help']); "
+        "sys.exit(any(name in sys.modules for name in ('pluggy', 'requests', 'dns', 'rich')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, stdout=subprocess.DEVNULL).returncode == 0
+
+
+def test_without_the_extra_it_says_what_to_install():
+    code = "import sys; sys.modules['click'] = None; from acmez.cli import main; sys.exit(main(['--help']))"
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, "acmez: the command needs click and rich: pip install 'acmez[cli]'\n")
+
+
+def test_check_a_right_configuration(acmez: Command, home: Home):
+    file = home.configure(ONE)
+    done = acmez("check", file)
+    assert (done.code, done.out) == (0, f"{file}: fine (1 certificate from {home.ca.directory_url})\n")
+    assert not (home.path / "account.pem").exists()
+
+
+def test_check_a_wrong_configuration(acmez: Command, home: Home):
+    done = acmez("check", home.configure(ONE.replace("names", "nams")))
+    assert done.code == 2
+    assert done.out == ""
+    assert done.err.splitlines() == [
+        "error: certificate[0].nams: unknown option (did you mean 'names'?)",
+    ]
+
+
+def test_check_tells_of_a_ca_that_binds_accounts_to_customers(acmez: Command, tmp_path: Path):
+    file = tmp_path / "acmez.toml"
+    file.write_text('directory = "zerossl"')
+    assert acmez("check", file).out.splitlines()[1] == (
+        "note: ZeroSSL binds new accounts to its customers: set account.eab to what you get at "
+        "https://zerossl.com/documentation/acme/generate-eab-credentials/"
+    )
+
+
+def test_plugins(acmez: Command, tmp_path: Path):
+    (tmp_path / "audit.py").write_text(WATCHING)
+    file = tmp_path / "acmez.toml"
+    file.write_text('plugins = ["./audit.py"]\nblock = ["generated"]')
+    listed = {info["name"]: info for info in json.loads(acmez("plugins", "--json", "--config", file).out)}
+    assert listed["./audit.py"]["status"] == "active"
+    assert listed["./audit.py"]["hooks"] == ["acmez_event"]
+    assert listed["generated"]["status"] == "blocked"
+    assert listed["file"]["components"] == [{"kind": "key provider", "name": "file"}]
+    table = acmez("plugins", "--config", file).out.splitlines()
+    assert table[0].split() == ["plugin", "distribution", "status", "offers", "hooks"]
+    assert next(line for line in table if line.startswith("./audit.py")).split() == [
+        "./audit.py",
+        "active",
+        "acmez_event",
+    ]
+
+
+def test_a_plugin_that_is_broken_is_listed_and_one_that_is_named_fails(acmez: Command, tmp_path: Path):
+    (tmp_path / "broken.py").write_text(BROKEN)
+    file = tmp_path / "acmez.toml"
+    file.write_text('plugins = ["./broken.py"]')
+    done = acmez("plugins", "--config", file)
+    assert (done.code, done.err) == (2, "error: plugins[0]: plugin './broken.py' failed to load: no sdk\n")
+
+
+def test_options(acmez: Command):
+    done = acmez("options", "file")
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert lines[0] == "key provider file"
+    assert next(line for line in lines if line.startswith("path ")).split()[:4] == ["path", "a", "path", "(required)"]
+    described = json.loads(acmez("options", "file", "--json").out)["key provider"]
+    assert {"name": "create", "type": "true or false", "required": False, "default": "true"}.items() <= next(
+        option for option in described if option["name"] == "create"
+    ).items()
+
+
+def test_options_of_a_misspelt_component(acmez: Command):
+    done = acmez("options", "fil")
+    assert done.code == 2
+    assert done.err.startswith("error: unknown component 'fil' (did you mean 'file'?); installed: default, file, ")
+
+
+def test_options_of_a_known_component_that_is_absent(acmez: Command, monkeypatch: pytest.MonkeyPatch):
+    for module in ("acmez.plugins", "acmez.known_plugins"):
+        monkeypatch.setattr(f"{module}.KNOWN_PLUGINS", {"dns-made": "acmez-dns-made"})
+    done = acmez("options", "dns-made")
+    assert (done.code, done.err) == (2, "error: solver 'dns-made' is not installed: pip install acmez-dns-made\n")
+
+
+def test_schema(acmez: Command):
+    printed = json.loads(acmez("schema").out)
+    jsonschema.Draft202012Validator.check_schema(printed)
+    jsonschema.validate({"directory": "letsencrypt", "retry": {"use": "default", "options": {"attempts": 2}}}, printed)
+
+
+@pytest.fixture
+def issued(acmez: Command, home: Home) -> Path:
+    """The configuration of a certificate that was obtained."""
+    file = home.configure(ONE)
+    assert acmez("obtain", "--config", file, "--quiet").code == 0
+    return file
+
+
+def test_renewal_info(acmez: Command, home: Home, issued: Path):
+    done = acmez("renewal-info", "--config", issued)
+    assert done.code == 0
+    assert done.out.startswith(f"{home.path}/certs/cert.pem: not yet due: between 20")
+    described = json.loads(acmez("renewal-info", "-c", issued, home.path / "certs/fullchain.pem", "--json").out)
+    assert described["due"] is False
+    assert datetime.fromisoformat(described["start"]) < datetime.fromisoformat(described["end"])
+
+
+def test_renewal_info_of_something_else(acmez: Command, home: Home, issued: Path):
+    done = acmez("renewal-info", "--config", issued, issued, home.path / "certs/cert.pem")
+    assert done.code == 1
+    assert done.err.startswith(f"error: {issued}: no PEM certificate\n")
+    assert done.out.startswith(f"{home.path}/certs/cert.pem: not yet due")
+
+
+@pytest.mark.parametrize("key", [True, False])
+def test_revoke(acmez: Command, home: Home, issued: Path, *, key: bool):
+    certificate = home.path / "certs/cert.pem"
+    more = ("--key", home.path / "certs/privkey.pem") if key else ()
+    done = acmez("revoke", "--config", issued, certificate, "--reason", "superseded", *more)
+    assert (done.code, done.out) == (0, f"{certificate}: revoked\n"), done.err
+    again = acmez("revoke", "--config", issued, certificate)
+    assert again.code in {0, 1}
+
+
+def later(status: int, seconds: float | None) -> RateLimited:
+    problem = Problem("urn:ietf:params:acme:error:rateLimited", "too many")
+    return RateLimited(problem, status=status, method="POST", url="https://ca.example", retry_after=seconds)
+
+
+def test_what_to_come_back_for():
+    when = datetime.now(UTC) + timedelta(hours=3)
+    patience = TryAgainLater("the CA is busy", not_before=when, order_url=None)
+    assert exit_code(patience) == exit_code(later(429, 60)) == exit_code(later(503, 60)) == 75
+    assert exit_code(later(429, None)) == exit_code(later(500, 60)) == 1
+    assert hints(patience) == [f"try again after {when:%Y-%m-%d %H:%M:%S} UTC"]
+
+
+@pytest.mark.parametrize(
+    "home", [{"external_accounts": {"kid": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"}}], indirect=True
+)
+def test_what_to_do_about_an_external_account(acmez: Command, home: Home):
+    done = acmez("register", "--config", home.configure(ONE))
+    assert done.code == 1
+    assert done.err.splitlines()[-1] == (
+        "  the CA binds accounts to its customers: put what it gave you into [account] as eab = {...}"
+    )
+    problem = Problem("urn:ietf:params:acme:error:externalAccountRequired")
+    error = ExternalAccountRequired(problem, status=403, method="POST", url="https://ca.example")
+    assert exit_code(error) == 1
