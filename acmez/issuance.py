@@ -33,6 +33,10 @@ _FINALIZES = 4  # whose answers may get lost before the CA is held to be out of 
 _ORDERS_TO_LOOK_AT = 100  # the newest ones, when an order may have been lost
 
 
+class _OrderTaken(CertificateError):
+    """Another issuance finalized the order: Boulder answers newOrder with one that is still open."""
+
+
 class Issuance:
     """Obtains one certificate; every order that it takes is one run through RFC 8555 §7.4 and §7.5."""
 
@@ -56,6 +60,7 @@ class Issuance:
         self._failed: Failed = {}
         self._failures: list[FailedIdentifier] = []
         self._record = Record()
+        self._finalized = False
 
     def run(self) -> Certificate:
         """Order, prove, finalize, download; fall back to other challenges in new orders while there are any.
@@ -83,6 +88,12 @@ class Issuance:
                 solving.give_up()
                 self._end(exc)
                 raise ChallengesFailed(self._failures, order_url=exc.order_url) from exc
+            except _OrderTaken as exc:
+                if number < self._engine.max_orders:
+                    self._record.finish(forget=True)
+                    continue
+                self._end(exc)
+                raise
             except BaseException as exc:
                 if not self._can_be_resumed(exc):
                     solving.give_up()
@@ -261,7 +272,9 @@ class Issuance:
             if order.status != OrderStatus.READY:
                 return order
             try:
-                return self._acme.finalize(self._account, order, self._request.csr, scope=self._scope)
+                finalized = self._acme.finalize(self._account, order, self._request.csr, scope=self._scope)
+                self._finalized = True
+                return finalized
             except LostAnswer:
                 # The CA may have acted: the order tells (never finalize a finalized order).
                 if looks + 1 >= _FINALIZES:
@@ -305,7 +318,8 @@ class Issuance:
     def _check_issued(self, chain: Chain) -> None:
         leaf = chain.leaf
         if not same_public_key(leaf, self._request.csr):
-            raise CertificateError(f"{chain.url}: the certificate is for another key than the request's")
+            message = f"{chain.url}: the certificate is for another key than the request's"
+            raise CertificateError(message) if self._finalized else _OrderTaken(message)
         issued = certificate_names(leaf)
         missing = [identifier for identifier in self._request.identifiers if identifier.key not in issued]
         if missing:
