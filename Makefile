@@ -77,6 +77,16 @@ test-pythons:  ## run every test on each of Python 3.11, 3.12 and 3.13 that is i
 pebble: | $(VENV)/.python  ## get Pebble, the test CA, unless it is there
 	@$(bin)/python -m tests.pebble.install $(if $(CI),,|| $(call say,the tests that need it will be skipped))
 
+.PHONY: bench
+bench: $(VENV)/.dev pebble  ## measure beside other clients (about 30 min; ARGS="--cases 1@0 --peers lego --repeat 3")
+	@$(bin)/python -m benchmarks $(ARGS)
+
+.PHONY: bench-quick
+bench-quick:  ## measure beside Go acmez in less than a minute; prints JSON lines and nothing else
+	@$(MAKE) $(VENV)/.dev pebble >&2
+	@$(bin)/python -m benchmarks --build --peers go-acmez
+	@$(bin)/python -m benchmarks.quick
+
 .PHONY: clean
 clean:  ## remove everything that make has made
 	@rm -rf .venv .cache .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist htmlcov

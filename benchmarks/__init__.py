@@ -1,0 +1,1 @@
+"""Measures acmez beside other ACME clients against a real CA on this machine: `python -m benchmarks --help`."""

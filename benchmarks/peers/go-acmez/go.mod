@@ -1,0 +1,16 @@
+module acmez.invalid/benchmarks/go-acmez
+
+go 1.26.0
+
+require (
+	acmez.invalid/benchmarks/gobench v0.0.0
+	github.com/mholt/acmez/v3 v3.1.7
+)
+
+require (
+	golang.org/x/crypto v0.57.0 // indirect
+	golang.org/x/net v0.59.0 // indirect
+	golang.org/x/text v0.42.0 // indirect
+)
+
+replace acmez.invalid/benchmarks/gobench => ../gobench

@@ -1,0 +1,3 @@
+module acmez.invalid/benchmarks/gobench
+
+go 1.26
