@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from . import files
 from .acme.certificate import Chain
 from .acme.jws import PrivateKey
 from .csr import certificate_names
-from .errors import KeyFileError
+from .errors import CertificateError, KeyFileError
 from .keys import load_private_key, private_pem
 
 
@@ -25,7 +26,7 @@ class Certificate:
 
     Attributes:
         chain: as the CA sent it.
-        private_key: `None` if the caller made the certificate request.
+        private_key: `None` if the caller made the certificate request; may live in an HSM.
         order_url: the order that it came from.
         written: is called once `write` is done, and makes the journal forget the order.
     """
@@ -97,6 +98,8 @@ class Certificate:
         # between two files the next call sees whose key it is.
         contents.append(("cert.pem", self.certificate_pem, 0o644))
         files.write_all(target, contents)
+        if self.written is not None:
+            self.written()
         return target
 
     def _refuse_foreign_key(self, target: Path, *, renews: bool) -> None:
@@ -109,22 +112,23 @@ class Certificate:
             key = b""
         if key == _public_bytes(self.leaf):
             return
-        names = certificate_names(self.leaf)
-        earlier = _leaves(target / "cert.pem", target / "fullchain.pem") if renews else []
-        if not any(key == _public_bytes(leaf) and names & certificate_names(leaf) for leaf in earlier):
+        earlier = _names_of(key, target / "cert.pem", target / "fullchain.pem") if renews else set()
+        if not earlier & certificate_names(self.leaf):
             raise KeyFileError(
                 f"{path}: there is a key that belongs neither to this certificate nor to an earlier one for its names; "
                 "choose another directory, or pass overwrite=True"
             )
 
 
-def _leaves(*paths: Path) -> list[x509.Certificate]:
-    """Return the first certificate of each file that can be read."""
-    found: list[x509.Certificate] = []
+def _names_of(key: bytes, *paths: Path) -> set[tuple[str, str]]:
+    """Return the names of those certificates in *paths* that are for *key*; what cannot be read is for none."""
+    names: set[tuple[str, str]] = set()
     for path in paths:
-        with suppress(OSError, ValueError):
-            found.append(x509.load_pem_x509_certificate(path.read_bytes()))
-    return found
+        with suppress(OSError, ValueError, UnsupportedAlgorithm, CertificateError):
+            leaf = x509.load_pem_x509_certificate(path.read_bytes())
+            if _public_bytes(leaf) == key:
+                names |= certificate_names(leaf)
+    return names
 
 
 def _public_bytes(holder: PrivateKey | x509.Certificate) -> bytes:

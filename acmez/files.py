@@ -2,43 +2,55 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 
 def write(path: Path, data: bytes, *, mode: int) -> None:
     """Replace *path* by *data*, atomically and durably; on any failure the old file stays as it was.
 
+    A symbolic link is replaced itself: what it points to may be another's.
+
     Raises:
         OSError: it cannot be written; nothing is left behind.
     """
-    temporary = _temporary(path, data, mode)
-    try:
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink()
-        raise
-    _sync_directory(path.parent)
+    write_all(path.parent, [(path.name, data, mode)])
+
+
+def write_all(directory: Path, contents: Sequence[tuple[str, bytes, int]]) -> None:
+    """Replace several files like `write`, none of them before the data of all is on the disk.
+
+    Args:
+        contents: name, data and mode of each; they are replaced in this order.
+
+    Raises:
+        OSError: one cannot be written; nothing is left behind.
+    """
+    with _synced(directory), ExitStack() as stack:
+        ready = [(stack.enter_context(_temporary(directory, data, mode)), name) for name, data, mode in contents]
+        for temporary, name in ready:
+            temporary.replace(directory / name)
 
 
 def create(path: Path, data: bytes, *, mode: int) -> None:
-    """Write *path* like `write`, but never over a file that is there.
+    """Write *path* like `write`, but never over a file or a link that is there.
 
     Raises:
         FileExistsError: somebody else was quicker.
-        OSError: it cannot be written.
+        OSError: it cannot be written; nothing is left behind.
     """
-    temporary = _temporary(path, data, mode)
-    try:
-        os.link(temporary, path)
-    finally:
-        temporary.unlink()
-    _sync_directory(path.parent)
+    with _synced(path.parent), _temporary(path.parent, data, mode) as temporary:
+        path.hardlink_to(temporary)
 
 
-def _temporary(path: Path, data: bytes, mode: int) -> Path:
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+@contextmanager
+def _temporary(directory: Path, data: bytes, mode: int) -> Iterator[Path]:
+    """Yield a file with *data* that is on the disk, and remove what is left under its name."""
+    descriptor, name = tempfile.mkstemp(prefix=".acmez-", dir=directory)
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -46,15 +58,21 @@ def _temporary(path: Path, data: bytes, mode: int) -> Path:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-    except OSError:
-        temporary.unlink()
-        raise
-    return temporary
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
-def _sync_directory(directory: Path) -> None:
+@contextmanager
+def _synced(directory: Path) -> Iterator[None]:
+    """Put on the disk what became of the names in *directory*; it is opened first, when failing harms nothing."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(descriptor)
+        yield
+        try:
+            os.fsync(descriptor)
+        except OSError as exc:
+            if exc.errno != errno.EINVAL:  # some network file systems cannot sync a directory
+                raise
     finally:
         os.close(descriptor)

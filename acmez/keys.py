@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -28,6 +30,8 @@ KEY_TYPES: Mapping[str, Callable[[], PrivateKey]] = MappingProxyType(
         "rsa-4096": lambda: rsa.generate_private_key(65537, 4096),
     }
 )
+
+_MAX_FILE = 1 << 20  # bytes
 
 
 def generate(key_type: str) -> PrivateKey:
@@ -68,9 +72,9 @@ class FileKey:
     """A key in a file, which is created with mode 0600 if it is not there.
 
     Attributes:
-        path: PEM or DER of PKCS#8, SEC1 or PKCS#1.
+        path: PEM or DER of PKCS#8, SEC1 or PKCS#1; its directory has to exist.
         type: what to create: "ec-p256", "ec-p384", "rsa-2048", "rsa-3072" or "rsa-4096".
-        passphrase: encrypts the file.
+        passphrase: encrypts the file; 1 to 1023 bytes in UTF-8.
         create: whether to create a file that is not there.
         allow_shared: whether group and others may have access to the file.
     """
@@ -79,7 +83,7 @@ class FileKey:
 
     path: Path
     type: str = "ec-p256"
-    passphrase: Secret | None = None
+    passphrase: Secret | None = field(default=None, repr=False)
     create: bool = True
     allow_shared: bool = False
 
@@ -87,6 +91,8 @@ class FileKey:
         object.__setattr__(self, "path", Path(self.path))
         if self.type not in KEY_TYPES:
             raise InputError(f"type: {self.type!r} is none of {', '.join(KEY_TYPES)}")
+        if self.passphrase is not None and not 0 < len(_password(self.passphrase)) < 1024:
+            raise InputError("passphrase: must have 1 to 1023 bytes")
 
     def get(self, purpose: str) -> PrivateKey:
         """Return the file's key, creating the file if need be.
@@ -99,29 +105,37 @@ class FileKey:
         except FileNotFoundError:
             if not self.create:
                 raise KeyFileError(f"{self.path}: the {purpose} key file does not exist") from None
-            return self._create()
-        except OSError as exc:
-            raise KeyFileError(f"{self.path}: cannot be read: {exc.strerror}") from exc
-
-    def _load(self) -> PrivateKey:
-        with self.path.open("rb") as file:
-            mode = stat.S_IMODE(_mode(file.fileno()))
-            data = file.read(1 << 20)
-        if mode & 0o077 and not self.allow_shared:
-            raise KeyFileError(
-                f"{self.path}: others may read this key (mode {mode:04o}): chmod 600 {self.path}, or set allow_shared"
-            )
-        return load_private_key(data, str(self.path), self.passphrase)
-
-    def _create(self) -> PrivateKey:
         key = generate(self.type)
         try:
             files.create(self.path, private_pem(key, self.passphrase), mode=0o600)
         except FileExistsError:
-            return self._load()  # another process was quicker; its key is the one
+            return self._load_of_other()
         except OSError as exc:
             raise KeyFileError(f"{self.path}: cannot be created: {exc.strerror}") from exc
         return key
+
+    def _load(self) -> PrivateKey:
+        try:
+            with self.path.open("rb") as file:
+                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+                data = file.read(_MAX_FILE)
+        except FileNotFoundError:
+            raise
+        except OSError as exc:
+            raise KeyFileError(f"{self.path}: cannot be read: {exc.strerror}") from exc
+        if mode & 0o077 and not self.allow_shared:
+            raise KeyFileError(
+                f"{self.path}: others have access to this key (mode {mode:04o}): "
+                f"chmod 600 {shlex.quote(str(self.path))}, or set allow_shared"
+            )
+        return load_private_key(data, str(self.path), self.passphrase)
+
+    def _load_of_other(self) -> PrivateKey:
+        """Return the key of somebody who created the file a moment before: that one is in use."""
+        try:
+            return self._load()
+        except FileNotFoundError:
+            raise KeyFileError(f"{self.path}: a symbolic link to a file that does not exist") from None
 
 
 def load_private_key(data: bytes, where: str, passphrase: str | None = None) -> PrivateKey:
@@ -133,8 +147,8 @@ def load_private_key(data: bytes, where: str, passphrase: str | None = None) -> 
     Raises:
         KeyFileError: there is none, the passphrase is missing or wrong, or ACME has no use for its kind.
     """
-    password = None if passphrase is None else passphrase.encode()
-    pem = data.lstrip().startswith(b"-----")
+    password = None if passphrase is None else _password(passphrase)
+    pem = b"-----BEGIN" in data
     load = serialization.load_pem_private_key if pem else serialization.load_der_private_key
     try:
         key = load(data, password)
@@ -166,18 +180,14 @@ def private_pem(key: PrivateKey, passphrase: str | None = None) -> bytes:
     encryption: serialization.KeySerializationEncryption = (
         serialization.NoEncryption()
         if passphrase is None
-        else serialization.BestAvailableEncryption(passphrase.encode())
+        else serialization.BestAvailableEncryption(_password(passphrase))
     )
     try:
-        return cast(
-            "bytes",
-            key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption),
-        )
-    except (NotImplementedError, UnsupportedAlgorithm) as exc:
+        return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+    except Exception as exc:  # a key of a plugin's raises what it likes
         raise KeyFileError(f"{type(key).__name__}: the private key cannot be exported") from exc
 
 
-def _mode(descriptor: int) -> int:
-    import os
-
-    return os.fstat(descriptor).st_mode
+def _password(passphrase: str) -> bytes:
+    # An environment variable that is not UTF-8 comes with surrogates; these are its bytes again.
+    return passphrase.encode("utf-8", "surrogateescape")
