@@ -266,7 +266,7 @@ def test_every_problem_of_the_file_is_told_at_once(home: Path):
 
 
 def test_a_plugin_that_is_known_and_absent(home: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("acmez.plugins.KNOWN_PLUGINS", {"dns-made": "acmez-dns-made"})
+    monkeypatch.setattr("acmez.catalogue.KNOWN_PLUGINS", {"dns-made": "acmez-dns-made"})
     assert problems(home, '[solver.corp]\nuse = "dns-made"') == [
         "solver.corp.use: solver 'dns-made' is not installed: pip install acmez-dns-made"
     ]

@@ -122,7 +122,7 @@ def test_options_of_a_misspelt_component(acmez: Command):
 
 
 def test_options_of_a_known_component_that_is_absent(acmez: Command, monkeypatch: pytest.MonkeyPatch):
-    for module in ("acmez.plugins", "acmez.known_plugins"):
+    for module in ("acmez.catalogue", "acmez.known_plugins"):
         monkeypatch.setattr(f"{module}.KNOWN_PLUGINS", {"dns-made": "acmez-dns-made"})
     done = acmez("options", "dns-made")
     assert (done.code, done.err) == (2, "error: solver 'dns-made' is not installed: pip install acmez-dns-made\n")

@@ -68,7 +68,7 @@ def test_without_discovery_nothing_installed_is_seen(site: Site):
 
 
 def test_known_but_absent(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("acmez.plugins.KNOWN_PLUGINS", {"dns-made": "acmez-dns-made"})
+    monkeypatch.setattr("acmez.catalogue.KNOWN_PLUGINS", {"dns-made": "acmez-dns-made"})
     with pytest.raises(PluginNotFoundError) as caught:
         PluginManager(discover=False).find(SOLVER, "dns-made", where="solver.corp.use")
     assert str(caught.value) == "solver.corp.use: solver 'dns-made' is not installed: pip install acmez-dns-made"

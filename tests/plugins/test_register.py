@@ -252,7 +252,7 @@ def test_an_installed_plugin_that_is_broken(site: Site):
 
 
 def test_a_known_plugin_that_is_absent(manager: PluginManager, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("acmez.plugins.KNOWN_PLUGINS", {"dns-made": "acmez-dns-made"})
+    monkeypatch.setattr("acmez.catalogue.KNOWN_PLUGINS", {"dns-made": "acmez-dns-made"})
     with pytest.raises(PluginNotFoundError, match="plugin 'dns-made' is not installed: pip install acmez-dns-made"):
         manager.load("dns-made")
 
@@ -304,6 +304,6 @@ def test_importing_acmez_and_its_keys_does_not_import_pluggy():
 
 def test_loaded_plugins_are_named_with_their_version_in_the_debug_log(site: Site, caplog: pytest.LogCaptureFixture):
     site.add("acmez-dns-x", "dns-x", SOURCE.format(name="dns-x"))
-    with caplog.at_level(logging.DEBUG, "acmez.plugins"):
+    with caplog.at_level(logging.DEBUG, "acmez.catalogue"):
         PluginManager().find(SOLVER, "dns-x")
     assert "plugin 'dns-x' (acmez-dns-x 1.0) registered" in caplog.text
