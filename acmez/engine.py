@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -114,7 +114,9 @@ class Engine:
 
     def choose_challenge(self, identifier: Identifier, challenges: Sequence[Challenge]) -> Challenge | None:
         """Ask the plugins which challenge to try next."""
-        return None if self.plugins is None else self.plugins.choose_challenge(identifier, challenges)
+        if self.plugins is None or not challenges:
+            return None
+        return self.plugins.choose_challenge(identifier, challenges)
 
     def choose_chain(self, chains: Sequence[Chain]) -> Chain | None:
         """Ask the plugins which chain to take."""
@@ -135,28 +137,32 @@ class Candidate:
 
 
 def candidates(
-    engine: Engine, identifier: Identifier, challenges: Sequence[Challenge], *, wildcard: bool
+    engine: Engine,
+    identifier: Identifier,
+    challenges: Sequence[Challenge],
+    *,
+    wildcard: bool,
+    tried: Collection[tuple[str, int]] = (),
 ) -> list[Candidate]:
-    """Return the ways to prove *identifier*, best first.
+    """Return the ways to prove *identifier* that were not tried, best first.
 
     A plugin's choice comes first, then the user's order of challenge types, then solvers that name the
     identifier before those for every name, then what worked before, then the order of the solvers.
     """
-    chosen = engine.choose_challenge(identifier, challenges)
+    wishes = engine.preferred_challenges
+
+    def order(candidate: Candidate) -> tuple[int, bool, float]:
+        kind = candidate.challenge.type
+        wish = wishes.index(kind) if kind in wishes else len(wishes)
+        return wish, not candidate.route.domains, -engine.experience.rate(kind)
+
     found = [
-        (rank, Candidate(challenge, route))
-        for rank, route in enumerate(engine.routes)
+        Candidate(challenge, route)
+        for route in engine.routes
         if route.matches(identifier, wildcard=wildcard)
         for challenge in challenges
         if challenge.type == route.solver.challenge_type
     ]
-
-    def order(item: tuple[int, Candidate]) -> tuple[bool, int, bool, float, int]:
-        rank, candidate = item
-        kind = candidate.challenge.type
-        wishes = engine.preferred_challenges
-        wish = wishes.index(kind) if kind in wishes else len(wishes)
-        general = not candidate.route.domains
-        return candidate.challenge != chosen, wish, general, -engine.experience.rate(kind), rank
-
-    return [candidate for _, candidate in sorted(found, key=order)]
+    left = sorted((candidate for candidate in found if candidate.key not in tried), key=order)
+    chosen = engine.choose_challenge(identifier, list(dict.fromkeys(candidate.challenge for candidate in left)))
+    return sorted(left, key=lambda candidate: candidate.challenge != chosen)

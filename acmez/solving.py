@@ -136,9 +136,13 @@ class Solving:
                 continue
             tried = self._failed.setdefault(subject.name, set())
             ways = candidates(
-                self._engine, authorization.identifier, authorization.challenges, wildcard=authorization.wildcard
+                self._engine,
+                authorization.identifier,
+                authorization.challenges,
+                wildcard=authorization.wildcard,
+                tried=tried,
             )
-            subject.ways = iter([way for way in ways if way.key not in tried])
+            subject.ways = iter(ways)
             subject.advance()
             if subject.lost:
                 self._fail(subject, StepFailed("choose", self._no_way(authorization)))
