@@ -322,7 +322,11 @@ class Solving:
             if not isinstance(solver, Signalling):
                 self._scope.sleep(self._engine.polling.pause(0, None))
                 return
-            seen = solver.validated(subject.current.challenge)
+            try:
+                seen = solver.validated(subject.current.challenge)
+            except Exception:
+                log.exception("%s: %r cannot say when the CA came", subject.name, subject.current.route.label)
+                return
             if not self._scope.wait(seen, max(0.0, latest - time.monotonic())):
                 return
         self._scope.sleep(_AFTER_SIGNAL)
