@@ -8,9 +8,11 @@ import pty
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from acmez_testkit import Problem
 from cryptography import x509
 
 from .conftest import Command, Home, free_port
@@ -91,6 +93,45 @@ def test_one_that_fails_does_not_keep_the_others_from_being_obtained(acmez: Comm
     assert len(errors) == 1
     assert errors[0].startswith("error: refused.test: ")
     assert "Traceback" not in done.err
+
+
+LIMITED = Problem("rateLimited", "too many", status=429, headers={"Retry-After": "7200"})
+
+
+def test_a_rate_limit_is_told_with_the_time_to_come_back(acmez: Command, home: Home):
+    home.ca.faults.add("new-order", LIMITED)
+    before = datetime.now(UTC)
+    done = acmez("obtain", "--config", home.configure(ONE), "--quiet")
+    assert (done.code, done.out) == (75, "")
+    error, hint = done.err.splitlines()
+    assert error.startswith("error: example.test and 1 more: ")
+    assert error.endswith("rateLimited: too many")
+    told = datetime.strptime(hint, "  try again after %Y-%m-%d %H:%M:%S %Z").replace(tzinfo=UTC)
+    assert timedelta(seconds=7199) <= told - before.replace(microsecond=0) <= timedelta(seconds=7260)
+
+
+def test_a_rate_limit_as_json(acmez: Command, home: Home):
+    home.ca.faults.add("new-order", LIMITED)
+    done = acmez("obtain", "--config", home.configure(ONE), "--json")
+    last = json.loads(done.out.splitlines()[-1])
+    assert (done.code, last["event"], last["names"]) == (75, "certificate-failed", ["example.test", "www.example.test"])
+    assert datetime.fromisoformat(last["not_before"]) > datetime.now(UTC)
+
+
+def test_a_failure_outweighs_a_rate_limit(acmez: Command, home: Home):
+    home.ca.faults.add("new-order", LIMITED)
+    home.ca.faults.add("new-order", Problem("rejectedIdentifier", status=400))
+    assert acmez("obtain", "--config", home.configure(TWO), "--quiet").code == 1
+
+
+def test_an_answer_that_is_wrong_is_told_by_name(acmez: Command, home: Home):
+    file = home.configure(ONE)
+    file.write_text(file.read_text().replace(f"port = {home.port}", f"port = {free_port()}"))
+    done = acmez("obtain", "--config", file)
+    assert done.code == 1
+    errors = [line for line in done.err.splitlines() if line.startswith("error: ")]
+    assert [line.split(": ")[2] for line in errors] == ["example.test", "www.example.test"]
+    assert any(line.startswith("example.test: failed to validate: ") for line in done.err.splitlines())
 
 
 def test_a_configuration_that_is_wrong(acmez: Command, home: Home):
