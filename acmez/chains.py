@@ -13,7 +13,7 @@ from .acme.certificate import Chain
 def issued_by(chain: Chain, name: str) -> bool:
     """Whether the topmost certificate of *chain* was issued by *name*, its common name or a part of it."""
     wanted = name.casefold()
-    return any(wanted in common_name.casefold() for common_name in _common_names(chain.certificates[-1].issuer))
+    return any(wanted in common_name.casefold() for common_name in _issuer_names(chain.certificates[-1]))
 
 
 def preferred(chains: Iterable[Chain], name: str) -> Chain | None:
@@ -21,5 +21,9 @@ def preferred(chains: Iterable[Chain], name: str) -> Chain | None:
     return next((chain for chain in chains if issued_by(chain, name)), None)
 
 
-def _common_names(name: x509.Name) -> list[str]:
-    return [str(attribute.value) for attribute in name.get_attributes_for_oid(NameOID.COMMON_NAME)]
+def _issuer_names(certificate: x509.Certificate) -> list[str]:
+    try:
+        issuer = certificate.issuer
+    except (ValueError, TypeError):  # malformed; it is read only now
+        return []
+    return [str(attribute.value) for attribute in issuer.get_attributes_for_oid(NameOID.COMMON_NAME)]

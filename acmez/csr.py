@@ -22,8 +22,8 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)\Z")
 _MAX_NAME = 253
 _MAX_TEXT = 1000  # what is longer does not shrink to a name, and is not worth the work
 
-#: What reading an extension raises; the library's own exceptions have no common base.
-_UNREADABLE = (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+#: What reading a name or an extension raises; the library's own exceptions have no common base.
+_UNREADABLE = (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 
 
 def identifiers(names: Iterable[str]) -> tuple[Identifier, ...]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .acme.identifier import Identifier
+from .acme.errors import InputError
+from .acme.identifier import Identifier, IdentifierType
+from .csr import identifier as identifier_of
 from .protocols import SelfWaiting, Solver, Waiter
 
 
@@ -16,14 +18,34 @@ class Route:
         solver: answers the challenges.
         name: the user's word for this instance; "": the solver's own name.
         domains: patterns; none: every name. "example.com" is that name alone, "*.example.com" is every
-            name below it, and the wildcard itself; "*" is everything.
+            name below it, and the wildcard itself; "*" is everything. Kept as A-labels in lower case,
+            and addresses in RFC 5952 text, which is what names are compared in.
         waiter: waits until the answer can be seen; `None`: the solver itself, if it can wait.
+
+    Raises:
+        InputError: patterns are not names, which would never match; one line each.
     """
 
     solver: Solver
     name: str = ""
     domains: tuple[str, ...] = ()
     waiter: Waiter | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.domains, str):
+            raise InputError(
+                f"domains: expected a list, got the text {self.domains!r} (did you mean [{self.domains!r}]?)"
+            )
+        patterns: list[str] = []
+        problems: list[str] = []
+        for pattern in self.domains:
+            try:
+                patterns.append(_normal(pattern))
+            except InputError as exc:
+                problems.append(f"domains: {exc}")
+        if problems:
+            raise InputError("\n".join(problems))
+        object.__setattr__(self, "domains", () if "*" in patterns else tuple(patterns))
 
     @property
     def label(self) -> str:
@@ -44,10 +66,17 @@ class Route:
 
 
 def matches(pattern: str, name: str, *, wildcard: bool) -> bool:
-    """Whether *pattern* covers *name*, given without "*." and in lower case."""
-    folded = pattern.lower().rstrip(".")
-    if folded == "*":
-        return True
-    if folded.startswith("*."):
-        return name.endswith(folded[1:]) or (wildcard and name == folded[2:])
-    return name == folded and not wildcard
+    """Whether *pattern*, as a `Route` keeps it, covers *name*, given without "*." and in lower case."""
+    if pattern.startswith("*."):
+        return name.endswith(pattern[1:]) or (wildcard and name == pattern[2:])
+    return name == pattern and not wildcard
+
+
+def _normal(pattern: str) -> str:
+    if pattern == "*" or "@" in pattern:  # e-mail addresses are matched as they are
+        return pattern
+    prefix = "*." if pattern.startswith("*.") else ""
+    found = identifier_of(pattern.removeprefix(prefix))
+    if prefix and (found.type != IdentifierType.DNS or found.value.startswith("*")):
+        raise InputError(f"{pattern!r}: a wildcard is '*.' in front of a name, once")
+    return prefix + found.value

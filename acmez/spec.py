@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cryptography import x509
 
+from .acme.errors import InputError
 from .acme.jws import PrivateKey
 from .protocols import KeyProvider
 
@@ -26,6 +27,9 @@ class CertificateSpec:
         replaces: the certificate that this one replaces, which spares rate limits (RFC 9773 §5).
         not_before, not_after: the wished validity; Let's Encrypt refuses both.
         directory: where `acmez obtain` writes the files.
+
+    Raises:
+        InputError: *names* is one text, not a list of them.
     """
 
     names: tuple[str, ...] = ()
@@ -38,3 +42,8 @@ class CertificateSpec:
     not_before: datetime | None = None
     not_after: datetime | None = None
     directory: Path | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.names, str):
+            raise InputError(f"names: expected a list, got the text {self.names!r} (did you mean [{self.names!r}]?)")
+        object.__setattr__(self, "names", tuple(self.names))

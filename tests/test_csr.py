@@ -420,6 +420,12 @@ def test_a_malformed_san_is_refused(content: bytes):
         request_identifiers(request_with_raw_san(content))
 
 
+def test_a_common_name_that_cannot_be_read_is_refused():
+    utf8_string, bit_string = b"\x0c\x0bexample.com", b"\x03\x0bexample.com"
+    with pytest.raises(InputError, match="csr: its names cannot be read"):
+        request_identifiers(x509.load_der_x509_csr(DER.replace(utf8_string, bit_string)))
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, len(DER) - 1), st.integers(0, 255)), min_size=1, max_size=3))
 @example([(DER.index(b"\x02\x01\x00") + 2, 1)])  # its version
