@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 from urllib.parse import urlsplit
 
 from . import options
@@ -25,10 +25,12 @@ from .csr import identifiers, load_request, request_identifiers
 from .errors import ConfigError
 from .kinds import KEY_PROVIDER, RETRY_POLICY, SOLVER, WAITER, Kind
 from .options import Secret
+from .routing import Route
 
 if TYPE_CHECKING:
     from .client import Client
     from .plugins import PluginManager
+    from .protocols import Solver
 
 
 def _each(check: Callable[[Sequence[Any]], object]) -> Callable[[Sequence[Any]], None]:
@@ -51,6 +53,10 @@ def _check_directory(name_or_url: str) -> None:
     url = directory_url(name_or_url)
     if url.startswith("http://") and not _is_local(url):
         raise InputError(f"{url!r} is not protected by TLS, as RFC 8555 §6.1 requires (write 'https://')")
+
+
+def _check_domains(domains: Sequence[str]) -> None:
+    Route(cast("Solver", None), domains=tuple(domains))  # which checks them, whatever the solver is
 
 
 def _check_trust(path: Path) -> None:
@@ -123,7 +129,7 @@ class UseSolver(Use):
 
     kind = SOLVER
 
-    domains: tuple[str, ...] = ()
+    domains: tuple[str, ...] = field(default=(), metadata={"check": _check_domains})
     wait: UseWaiter | None = None
 
 

@@ -216,6 +216,7 @@ def test_every_problem_of_the_file_is_told_at_once(home: Path):
     [solver.web]
     use = "http-made"
     domans = []
+    domains = ["exa mple.com", "example.com", "*.*.example.com"]
     options.pth = "x"
     [solver.web.wait]
     use = "pause"
@@ -247,6 +248,8 @@ def test_every_problem_of_the_file_is_told_at_once(home: Path):
         "account.terms_of_service_agreed: expected true or false, got 'yes'",
         "account.eab: external account 'kid': the MAC key is not base64url",
         "solver.web.domans: unknown option (did you mean 'domains'?)",
+        "solver.web.domains: 'exa mple.com': ",
+        "solver.web.domains: '*.*.example.com': ",
         "solver.rest.use: required (a string)",
         "certificate[0].names: 'exa mple.com'",
         "certificate[0].names: '*.*.example.com'",
