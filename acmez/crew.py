@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -39,44 +40,72 @@ class _Work(Generic[T, R]):
         self._call = call
         self._waiting = deque(enumerate(items))
         self._lock = threading.Lock()
-        self._left = len(items)
-        self.outcomes: list[Outcome[R]] = [Outcome(error=Cancelled("cancelled"))] * len(items)
-        self.stopped = False
-        self.woken = threading.Event()
+        self._working = 0
+        self._threads: list[threading.Thread] = []
+        self.outcomes: dict[int, Outcome[R]] = {}
         self.finished = threading.Event()
 
-    def run(self) -> None:
-        """Work until nothing waits any more; what every thread of the crew does."""
-        while not self.stopped:
+    def start(self, workers: int) -> None:
+        """Start threads; those that the system cannot start any more are done without."""
+        for number in range(workers):
+            thread = threading.Thread(target=self._run, name=f"acmez-{number}", daemon=True)
+            with self._lock:
+                self._working += 1
+            try:
+                thread.start()
+            except RuntimeError:
+                self._leave()
+                if not self._threads:
+                    raise
+                return
+            self._threads.append(thread)
+
+    def stop(self, grace: float) -> None:
+        """Start nothing more, and give what runs *grace* seconds."""
+        self._waiting.clear()
+        ends = time.monotonic() + grace
+        for thread in self._threads:
+            thread.join(max(0.0, ends - time.monotonic()))
+
+    def _run(self) -> None:
+        while True:
             try:
                 index, item = self._waiting.popleft()
             except IndexError:
-                return
+                return self._leave()
             try:
-                self.outcomes[index] = Outcome(self._call(item))
+                outcome = Outcome(self._call(item))
             except BaseException as exc:  # noqa: BLE001 - handed to the caller
-                self.outcomes[index] = Outcome(error=exc)
-            with self._lock:
-                self._left -= 1
-                if not self._left:
-                    self.finished.set()
-                    self.woken.set()
+                outcome = Outcome(error=exc)
+            self.outcomes[index] = outcome
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._working -= 1
+            if not self._working:
+                self.finished.set()
 
 
 def side_by_side(call: Callable[[T], R], items: Sequence[T], *, limit: int, scope: CancelScope) -> list[Outcome[R]]:
     """Call *call* with each item, at most *limit* at once, and return the outcomes in the items' order.
 
     When the scope ends, nothing new starts, and calls that do not end by themselves within `GRACE` are
-    left behind on their daemon threads: a plugin that hangs must not keep its caller.
+    left behind on their daemon threads: a plugin that hangs must not keep its caller. What did not start
+    or end has the scope's `Cancelled` or `DeadlineExceeded` for its outcome.
     """
     if not items:
         return []
     work = _Work(call, items)
-    for number in range(min(limit, len(items))):
-        threading.Thread(target=work.run, name=f"acmez-{number}", daemon=True).start()
     try:
-        scope.wait(work.woken)
-    except Cancelled:
-        work.stopped = True
-        work.finished.wait(GRACE)
-    return list(work.outcomes)
+        scope.check()
+        work.start(min(limit, len(items)))
+        while not scope.wait(work.finished):
+            pass  # a hair before the deadline
+    except Cancelled as exc:
+        work.stop(GRACE)
+        ended = dict(work.outcomes)
+        return [ended.get(index, Outcome(error=exc)) for index in range(len(items))]
+    except BaseException:
+        work.stop(0)
+        raise
+    return [work.outcomes[index] for index in range(len(items))]
