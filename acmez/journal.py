@@ -174,11 +174,16 @@ class Journal:
     def waiting(self, directory: str, account: str) -> list[Wanted]:
         """Return what orders of an account, left behind by whichever process, are for."""
         rows = self._read(
-            "SELECT DISTINCT names, CASE WHEN own_csr THEN csr END FROM orders WHERE directory = ? AND account = ? "
+            "SELECT id, names, CASE WHEN own_csr THEN csr END FROM orders WHERE directory = ? AND account = ? "
             "AND state != 'closed' AND (state != 'issued' OR changed > ?) ORDER BY id",
             (directory, account, time.time() - KEEP_ISSUED),
         )
-        return [Wanted(() if csr else tuple(value for _, value in json.loads(names)), csr) for names, csr in rows]
+        wanted = {
+            (names, csr): Wanted(() if csr else tuple(value for _, value in json.loads(names)), csr)
+            for number, names, csr in rows
+            if number not in self._delivered
+        }
+        return list(wanted.values())
 
     def ordered(self, entry: OrderEntry, url: str) -> None:
         """Note that the CA took the order."""
@@ -207,8 +212,19 @@ class Journal:
             database.execute(_FORGET_CLOSED)
 
     def delivered(self, entry: OrderEntry) -> None:
-        """Note that a caller in this process has the certificate: asking again means wanting another one."""
+        """Note that a caller in this process has the certificate: asking again means wanting another one.
+
+        Earlier certificates for the same names, which nobody wrote to a file, are of no use any more.
+        """
         self._delivered.add(entry.id)
+        with self._transaction() as database:
+            database.execute(
+                "UPDATE orders SET state = 'closed', key = NULL WHERE state = 'issued' AND id < ? AND EXISTS ("
+                "SELECT 1 FROM orders AS newer WHERE newer.id = ? AND newer.directory = orders.directory "
+                "AND newer.account = orders.account AND newer.names = orders.names)",
+                (entry.id, entry.id),
+            )
+            database.execute(_FORGET_CLOSED)
 
     def known_urls(self) -> frozenset[str]:
         """Return the URLs of all orders in the journal."""

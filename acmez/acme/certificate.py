@@ -53,8 +53,9 @@ class Chain:
     not_before: datetime | None = None
     not_after: datetime | None = None
 
-    def __reduce__(self) -> tuple[type[Chain], tuple[str, bytes, tuple[str, ...]]]:
-        return Chain, (self.url, self.pem, self.alternates)
+    def __getstate__(self) -> dict[str, object]:
+        """Leave out what `certificates` has cached: it cannot be pickled, and comes from `pem`."""
+        return {name: value for name, value in self.__dict__.items() if name != "certificates"}
 
     @classmethod
     def from_response(cls, response: Response) -> Chain:
