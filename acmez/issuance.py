@@ -74,10 +74,10 @@ class Issuance:
         for number in itertools.count(1):
             order = self._resume() or self._new_order()
             solving = Solving(
-                self._engine, self._account, self._request.identifiers, self._failed, self._record, self._scope
+                self._engine, self._account, order, self._request.identifiers, self._failed, self._record, self._scope
             )
             try:
-                order = solving.authorize(order)
+                order = solving.authorize()
                 # The answers are needed no more: they go while the CA issues.
                 solving.begin_clean_up()
                 return self._obtain(order)

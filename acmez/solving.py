@@ -6,7 +6,6 @@ import itertools
 import threading
 import time
 from collections.abc import Sequence
-from typing import TypedDict
 
 from . import events
 from .acme.account import Account
@@ -20,12 +19,12 @@ from .acme.problem import ProblemError
 from .acme.scope import CancelScope
 from .acme.wire import JSONObject
 from .crew import side_by_side
-from .engine import Candidate, Engine, candidates, log
+from .engine import Engine, candidates, log
 from .errors import ChallengesFailed, FailedIdentifier, OrderFailed
-from .protocols import Batching, Handle, Signalling, WithPayload
+from .presenting import Presenting
+from .protocols import Signalling, WithPayload
 from .record import Record
 from .subject import StepFailed, Subject, batches, failure_of, reason_of
-from .sweeping import sweep
 
 #: Ways that failed already, by identifier as the user wrote it.
 Failed = dict[str, set[tuple[str, int]]]
@@ -39,6 +38,7 @@ class Solving:
     """Authorizes one order.
 
     Args:
+        order: as newOrder answered it.
         identifiers: what was ordered; challenges for anything else are not answered.
         failed: ways that failed in earlier orders for the same certificate; grows here.
         record: where each step is written down.
@@ -48,6 +48,7 @@ class Solving:
         self,
         engine: Engine,
         account: Account,
+        order: Order,
         identifiers: Sequence[Identifier],
         failed: Failed,
         record: Record,
@@ -56,24 +57,23 @@ class Solving:
         self._engine = engine
         self._acme = engine.acme
         self._account = account
+        self._order = order
+        self._order_url = order.url
         self._identifiers = identifiers
         self._failed = failed
-        self._record = record
-        self._inherited = record.inherited()
         self._scope = scope
+        self._presenting = Presenting(engine, order.url, record, scope)
         self._subjects: list[Subject] = []
-        self._order_url = ""
-        self._cleaning: threading.Thread | None = None
 
-    def authorize(self, order: Order) -> Order:
-        """Prove every identifier of *order* that is not proved yet, and return the order as it is then.
+    def authorize(self) -> Order:
+        """Prove every identifier of the order that is not proved yet, and return the order as it is then.
 
         Raises:
             ChallengesFailed: some could not be proved.
             OrderFailed: the CA gave the order up without saying why.
             TryAgainLater: the CA asks for more patience than the cap.
         """
-        self._order_url = order.url
+        order = self._order
         if order.status != OrderStatus.PENDING:
             return order  # every identifier was authorized before
         self._fetch(order)
@@ -164,48 +164,13 @@ class Solving:
     def _try_to_present(self, batch: Sequence[Subject]) -> None:
         """Present a batch; whoever fails tries its other ways in `_prove_one`."""
         try:
-            self._present_batch(batch)
+            self._presenting.present(batch)
         except StepFailed as exc:
             for subject in batch:
                 self._fail(subject, exc)
-            self._clean_up(batch, self._scope)
+            self._presenting.discard(batch)
             for subject in batch:
                 subject.advance()
-
-    def _present_batch(self, batch: Sequence[Subject]) -> None:
-        """Let one solver present *batch*; an answer that another order shows already is shared."""
-        route, guards = batch[0].current.route, self._engine.guards
-        solver = route.solver
-        challenges = [subject.current.challenge for subject in batch]
-        began = time.monotonic()
-        try:
-            with guards.exclusive(solver, challenges, self._scope):
-                new = [challenge for challenge in challenges if guards.claim(solver, challenge)]
-                for subject in batch:
-                    subject.claimed = True
-                try:
-                    self._record.presenting(route.label, new)
-                    handles = self._call_present(batch[0].current, new)
-                    self._record.presented(route.label, new, handles)
-                except BaseException:
-                    for challenge in new:
-                        guards.not_presented(solver, challenge)
-                    raise
-                for challenge, handle in zip(new, handles, strict=True):
-                    guards.presented(solver, challenge, handle)
-        except Exception as exc:
-            self._scope.check()
-            raise StepFailed("present", reason_of(exc)) from exc
-        seconds = time.monotonic() - began
-        for subject in batch:
-            subject.presented = True
-            self._engine.emit(events.ChallengePresented(**self._about(subject), seconds=seconds))
-
-    def _call_present(self, way: Candidate, challenges: Sequence[Challenge]) -> Sequence[Handle | None]:
-        solver = way.route.solver
-        if isinstance(solver, Batching) and challenges:
-            return solver.present_many(challenges, self._scope)
-        return [solver.present(challenge, self._scope) for challenge in challenges]
 
     # Wait for each, tell the CA when it is ready (RFC 8555 §7.5.1)
 
@@ -229,14 +194,14 @@ class Solving:
             try:
                 if not subject.presented:
                     with slots:
-                        self._present_batch([subject])
+                        self._presenting.present([subject])
                 self._wait(subject)
                 with slots:
                     self._respond(subject)
                 return
             except StepFailed as exc:
                 self._fail(subject, exc)
-                self._clean_up([subject], self._scope)
+                self._presenting.discard([subject])
                 if exc.step == "validate":  # the CA has given up: another way needs a new order
                     subject.lost = True
                 else:
@@ -252,7 +217,7 @@ class Solving:
         except Exception as exc:
             self._scope.check()
             raise StepFailed("wait", reason_of(exc)) from exc
-        self._engine.emit(events.ChallengeWaited(**self._about(subject), seconds=time.monotonic() - began))
+        self._engine.emit(events.ChallengeWaited(**subject.about(self._order_url), seconds=time.monotonic() - began))
 
     def _respond(self, subject: Subject) -> None:
         challenge, solver = subject.current.challenge, subject.current.route.solver
@@ -264,7 +229,7 @@ class Solving:
             answered = self._acme.respond(self._account, challenge, payload, scope=self._scope)
         except (LostAnswer, ProblemError) as exc:
             answered = self._reread(subject, payload, exc)
-        self._engine.emit(events.ChallengeAnswered(**self._about(subject)))
+        self._engine.emit(events.ChallengeAnswered(**subject.about(self._order_url)))
         if answered.status == ChallengeStatus.INVALID:
             raise StepFailed("validate", str(answered.error or "the CA says no more"), answered.error)
 
@@ -324,7 +289,7 @@ class Solving:
                 return
             try:
                 seen = solver.validated(subject.current.challenge)
-            except Exception:
+            except Exception:  # noqa: BLE001 - a hint that a plugin gives, or not
                 log.exception("%s: %r cannot say when the CA came", subject.name, subject.current.route.label)
                 return
             if not self._scope.wait(seen, max(0.0, latest - time.monotonic())):
@@ -389,35 +354,15 @@ class Solving:
             failures = [failure for subject in lost for failure in subject.failures]
             raise ChallengesFailed(failures, order_url=self._order_url)
 
-    # Clean up, always
+    # Afterwards
 
     def begin_clean_up(self) -> None:
-        """Start cleaning up beside what follows; `clean_up` waits for it."""
-        if any(subject.claimed for subject in self._subjects):
-            self._cleaning = threading.Thread(target=self._clean_up_all, name="acmez-clean-up", daemon=True)
-            self._cleaning.start()
+        """Start removing the answers beside what follows; `clean_up` waits for it."""
+        self._presenting.begin_clean_up(self._subjects)
 
     def clean_up(self) -> None:
         """Remove every answer that was presented; under a deadline of its own, and without raising."""
-        if self._cleaning is not None:
-            self._cleaning.join()
-        else:
-            self._clean_up_all()
-
-    def _clean_up_all(self) -> None:
-        claimed = [subject for subject in self._subjects if subject.claimed]
-        with CancelScope.shield(self._engine.cleanup_timeout) as scope:
-            side_by_side(
-                lambda batch: self._clean_up(batch, scope),
-                batches(claimed),
-                limit=self._engine.parallelism,
-                scope=scope,
-            )
-        for subject in claimed:
-            if subject.claimed:
-                self._report(subject, f"not done within {self._engine.cleanup_timeout:g} s")
-        gone = {(subject.current.route.label, subject.current.challenge.token) for subject in claimed}
-        sweep(self._engine, [a for a in self._inherited if (a.solver, a.challenge.token) not in gone])
+        self._presenting.clean_up(self._subjects)
 
     def give_up(self) -> None:
         """Deactivate what is still pending, so that it does not count against the account; best effort."""
@@ -430,49 +375,3 @@ class Solving:
 
         with CancelScope.shield(self._engine.cleanup_timeout) as scope:
             side_by_side(deactivate, self._subjects, limit=self._engine.parallelism, scope=scope)
-
-    def _clean_up(self, batch: Sequence[Subject], scope: CancelScope) -> None:
-        claimed = [subject for subject in batch if subject.claimed]
-        if not claimed:
-            return
-        route, guards = claimed[0].current.route, self._engine.guards
-        solver = route.solver
-        error: str | None = None
-        try:
-            with guards.exclusive(solver, [subject.current.challenge for subject in claimed], scope):
-                last: list[tuple[Challenge, Handle | None]] = []
-                for subject in claimed:
-                    subject.claimed = subject.presented = False
-                    unused, handle = guards.release(solver, subject.current.challenge)
-                    if unused:
-                        last.append((subject.current.challenge, handle))
-                if isinstance(solver, Batching) and last:
-                    solver.clean_up_many([item[0] for item in last], [item[1] for item in last], scope)
-                else:
-                    for challenge, handle in last:
-                        solver.clean_up(challenge, handle, scope)
-                self._record.cleaned_up(route.label, [challenge for challenge, _ in last])
-        except Exception as exc:  # noqa: BLE001 - reported, and must not hide the real error
-            error = reason_of(exc)
-        for subject in claimed:
-            self._report(subject, error)
-
-    def _report(self, subject: Subject, error: str | None) -> None:
-        if error is not None:
-            log.warning("%s: cleaning up with %r failed: %s", subject.name, subject.current.route.label, error)
-        self._engine.emit(events.ChallengeCleanedUp(**self._about(subject), error=error))
-
-    def _about(self, subject: Subject) -> _About:
-        return {
-            "order": self._order_url,
-            "identifier": subject.name,
-            "challenge_type": subject.current.challenge.type,
-            "solver": subject.current.route.label,
-        }
-
-
-class _About(TypedDict):
-    order: str
-    identifier: str
-    challenge_type: str
-    solver: str

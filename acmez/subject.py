@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from .acme.authorization import FINAL, Authorization
 from .acme.challenge import Challenge, ChallengeStatus
@@ -22,6 +23,15 @@ class StepFailed(Exception):
         self.step = step
         self.reason = reason
         self.problem = problem
+
+
+class About(TypedDict):
+    """The fields of a `ChallengeEvent`."""
+
+    order: str
+    identifier: str
+    challenge_type: str
+    solver: str
 
 
 @dataclass
@@ -56,6 +66,16 @@ class Subject:
         if self.way is None:
             raise AssertionError(f"{self.name}: no way was chosen")
         return self.way
+
+    def about(self, order: str) -> About:
+        """Return what every event about the way that is being tried tells."""
+        way = self.current
+        return {
+            "order": order,
+            "identifier": self.name,
+            "challenge_type": way.challenge.type,
+            "solver": way.route.label,
+        }
 
     def advance(self) -> None:
         """Go on to the next way; without one the identifier is lost in this order."""

@@ -1,0 +1,166 @@
+"""What one order shows to the CA: presented by solvers, shared between orders, always removed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+
+from . import events
+from .acme.challenge import Challenge
+from .acme.scope import CancelScope
+from .crew import side_by_side
+from .engine import Engine, log
+from .protocols import Batching, Handle
+from .record import Record
+from .routing import Route
+from .subject import StepFailed, Subject, batches, reason_of
+from .sweeping import sweep
+
+
+class Presenting:
+    """Presents the answers of one order's challenges, and cleans each up once, whoever is at it.
+
+    Args:
+        order: URL of the order.
+        record: where each step is written down.
+        scope: bounds presenting; cleaning up has deadlines of its own.
+    """
+
+    def __init__(self, engine: Engine, order: str, record: Record, scope: CancelScope) -> None:
+        self._engine = engine
+        self._order = order
+        self._record = record
+        self._inherited = record.inherited()
+        self._scope = scope
+        self._over = False
+        self._cleaning: threading.Thread | None = None
+
+    def present(self, batch: Sequence[Subject]) -> None:
+        """Let one solver present *batch*.
+
+        Raises:
+            StepFailed: it could not.
+        """
+        try:
+            self._present(batch)
+        finally:
+            if self._over:  # the caller was not kept waiting any longer: nobody else cleans up
+                self.discard(batch)
+
+    def _present(self, batch: Sequence[Subject]) -> None:
+        route = batch[0].current.route
+        challenges = [subject.current.challenge for subject in batch]
+        began = time.monotonic()
+        try:
+            with self._engine.guards.exclusive(route.solver, challenges, self._scope):
+                for subject in batch:
+                    subject.claimed = True
+                self._show(route, [item for item in challenges if self._engine.guards.claim(route.solver, item)])
+        except Exception as exc:
+            self._scope.check()
+            raise StepFailed("present", reason_of(exc)) from exc
+        seconds = time.monotonic() - began
+        for subject in batch:
+            subject.presented = True
+            self._engine.emit(events.ChallengePresented(**subject.about(self._order), seconds=seconds))
+
+    def _show(self, route: Route, new: Sequence[Challenge]) -> None:
+        """Call the solver for what no other order shows already."""
+        solver, guards = route.solver, self._engine.guards
+        try:
+            self._record.presenting(route.label, new)
+            if isinstance(solver, Batching) and new:
+                handles = solver.present_many(new, self._scope)
+            else:
+                handles = [solver.present(challenge, self._scope) for challenge in new]
+            for challenge, handle in zip(new, handles, strict=True):
+                guards.presented(solver, challenge, handle)
+            self._record.presented(route.label, new, handles)
+        except BaseException:
+            for challenge in new:
+                guards.not_presented(solver, challenge)
+            raise
+
+    def discard(self, batch: Sequence[Subject]) -> None:
+        """Clean up what is of no more use, also if the caller's scope ends meanwhile."""
+        with CancelScope.shield(self._engine.cleanup_timeout) as scope:
+            self._clean_up(batch, scope)
+        self._report_leftovers(batch)
+        for subject in batch:
+            subject.claimed = False
+
+    def begin_clean_up(self, subjects: Sequence[Subject]) -> None:
+        """Start cleaning up beside what follows; `clean_up` waits for it."""
+        if any(subject.claimed for subject in subjects):
+            self._cleaning = threading.Thread(
+                target=self._clean_up_all, args=(subjects,), name="acmez-clean-up", daemon=True
+            )
+            self._cleaning.start()
+
+    def clean_up(self, subjects: Sequence[Subject]) -> None:
+        """Remove every answer that was presented; under a deadline of its own, and without raising."""
+        if self._cleaning is not None:
+            self._cleaning.join()
+        else:
+            self._clean_up_all(subjects)
+
+    def _clean_up_all(self, subjects: Sequence[Subject]) -> None:
+        self._over = True
+        claimed = [subject for subject in subjects if subject.claimed]
+        with CancelScope.shield(self._engine.cleanup_timeout) as scope:
+            side_by_side(
+                lambda batch: self._clean_up(batch, scope),
+                batches(claimed),
+                limit=self._engine.parallelism,
+                scope=scope,
+            )
+        self._report_leftovers(claimed)
+        gone = {(subject.current.route.label, subject.current.challenge.token) for subject in claimed}
+        sweep(self._engine, [a for a in self._inherited if (a.solver, a.challenge.token) not in gone])
+
+    def _clean_up(self, batch: Sequence[Subject], scope: CancelScope) -> None:
+        """Remove the answers of *batch*; those that another thread presents or removes are waited for."""
+        claimed = [subject for subject in batch if subject.claimed]
+        if not claimed:
+            return
+        route = claimed[0].current.route
+        error: str | None = None
+        try:
+            with self._engine.guards.exclusive(route.solver, [s.current.challenge for s in claimed], scope):
+                claimed = [subject for subject in claimed if subject.claimed]
+                self._remove(route, claimed, scope)
+        except Exception as exc:  # noqa: BLE001 - reported, and must not hide the real error
+            error = reason_of(exc)
+        for subject in claimed:
+            if not subject.claimed:
+                self._report(subject, error)
+
+    def _remove(self, route: Route, claimed: Sequence[Subject], scope: CancelScope) -> None:
+        """Let the solver clean up, but for answers that another order still shows."""
+        solver = route.solver
+        last: list[tuple[Challenge, Handle | None]] = []
+        for subject in claimed:
+            unused, handle = self._engine.guards.release(solver, subject.current.challenge)
+            if unused:
+                last.append((subject.current.challenge, handle))
+        try:
+            if isinstance(solver, Batching) and last:
+                solver.clean_up_many([item[0] for item in last], [item[1] for item in last], scope)
+            else:
+                for challenge, handle in last:
+                    solver.clean_up(challenge, handle, scope)
+            self._record.cleaned_up(route.label, [challenge for challenge, _ in last])
+        finally:
+            for subject in claimed:
+                subject.claimed = subject.presented = False
+
+    def _report_leftovers(self, subjects: Sequence[Subject]) -> None:
+        for subject in subjects:
+            if subject.claimed:
+                self._report(subject, f"not done within {self._engine.cleanup_timeout:g} s")
+
+    def _report(self, subject: Subject, error: str | None) -> None:
+        if error is not None:
+            log.warning("%s: cleaning up with %r failed: %s", subject.name, subject.current.route.label, error)
+        self._engine.emit(events.ChallengeCleanedUp(**subject.about(self._order), error=error))
