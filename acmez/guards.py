@@ -5,18 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from .acme.challenge import Challenge
 from .acme.scope import CancelScope
 from .protocols import Handle, Locking, Solver
 
-_SLICE = 0.02  # seconds between two looks at the scope while waiting for a lock
+_SLICE = 0.02  # seconds between two looks at the scope while waiting for a turn
 
 
 @dataclass
-class _Keyed:
-    lock: threading.Lock = field(default_factory=threading.Lock)
+class _Turns:
+    """Who comes next, and how many use it: unused, it is forgotten."""
+
+    slots: threading.Semaphore
     users: int = 0
 
 
@@ -36,25 +38,26 @@ class Guards:
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
-        self._keyed: dict[Hashable, _Keyed] = {}
-        self._slots: dict[int, threading.BoundedSemaphore] = {}
+        self._turns: dict[Hashable, _Turns] = {}
         self._presented: dict[Hashable, _Presented] = {}
 
     @contextmanager
     def exclusive(self, solver: Solver, challenges: Sequence[Challenge], scope: CancelScope) -> Iterator[None]:
-        """Hold what the solver wants locked for *challenges*, and its share of `concurrency`."""
-        keys: set[tuple[int, str]] = {(id(solver), repr(_answer_key(solver, challenge))) for challenge in challenges}
+        """Hold what the solver wants locked for *challenges*, and its share of `concurrency`.
+
+        Raises:
+            Cancelled: *scope* ended before it was this caller's turn.
+        """
+        keys: set[Hashable] = {_answer_key(solver, challenge) for challenge in challenges}
         if isinstance(solver, Locking):
-            keys |= {(id(solver), f"lock {solver.lock_key(challenge)}") for challenge in challenges}
+            keys |= {(id(solver), "lock", solver.lock_key(challenge)) for challenge in challenges}
+        concurrency = getattr(solver, "concurrency", None)
         with ExitStack() as stack:
-            for key in sorted(keys):
-                stack.enter_context(self._locked(key, scope))
-            concurrency = getattr(solver, "concurrency", None)
+            # Everybody in one order, and the share last: nobody waits for who waits for him.
+            for key in sorted(keys, key=repr):
+                stack.enter_context(self._turn(key, 1, scope))
             if isinstance(concurrency, int) and concurrency > 0:
-                with self._mutex:
-                    slots = self._slots.setdefault(id(solver), threading.BoundedSemaphore(concurrency))
-                _acquire(slots, scope)
-                stack.callback(slots.release)
+                stack.enter_context(self._turn(id(solver), concurrency, scope))
             yield
 
     def claim(self, solver: Solver, challenge: Challenge) -> bool:
@@ -86,28 +89,25 @@ class Guards:
             return not entry.claims, entry.handle
 
     @contextmanager
-    def _locked(self, key: Hashable, scope: CancelScope) -> Iterator[None]:
+    def _turn(self, key: Hashable, slots: int, scope: CancelScope) -> Iterator[None]:
         with self._mutex:
-            keyed = self._keyed.setdefault(key, _Keyed())
-            keyed.users += 1
+            turns = self._turns.setdefault(key, _Turns(threading.Semaphore(slots)))
+            turns.users += 1
         try:
-            _acquire(keyed.lock, scope)
+            scope.check()
+            while not turns.slots.acquire(timeout=_SLICE):
+                scope.check()
             try:
                 yield
             finally:
-                keyed.lock.release()
+                turns.slots.release()
         finally:
             with self._mutex:
-                keyed.users -= 1
-                if not keyed.users:
-                    del self._keyed[key]
+                turns.users -= 1
+                if not turns.users:
+                    del self._turns[key]
 
 
 def _answer_key(solver: Solver, challenge: Challenge) -> Hashable:
     """What tells one answer from another: not the wildcard flag, its record is the same."""
     return id(solver), challenge.type, challenge.identifier.key, challenge.token or challenge.url
-
-
-def _acquire(lock: threading.Lock | threading.BoundedSemaphore, scope: CancelScope) -> None:
-    while not lock.acquire(timeout=_SLICE):
-        scope.check()
