@@ -342,7 +342,11 @@ def test_a_kind_of_key_that_nobody_knows_is_refused(tmp_path: Path):
     der = P256.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     p256 = bytes.fromhex("06082a8648ce3d030107")
     path = key_file(tmp_path / "key", der.replace(p256, p256[:-1] + b"\x7f"))
-    assert complaint(FileKey(path)) == f"{path}: a kind of key that cannot be used"
+    # Older versions of cryptography cannot tell it from what is no key.
+    assert complaint(FileKey(path)) in {
+        f"{path}: a kind of key that cannot be used",
+        f"{path}: no private key in PEM or DER",
+    }
 
 
 # What is never shown
