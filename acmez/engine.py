@@ -160,8 +160,9 @@ def candidates(
         Candidate(challenge, route)
         for route in engine.routes
         if route.matches(identifier, wildcard=wildcard)
+        for kind in route.challenge_types
         for challenge in challenges
-        if challenge.type == route.solver.challenge_type
+        if challenge.type == kind
     ]
     left = sorted((candidate for candidate in found if candidate.key not in tried), key=order)
     chosen = engine.choose_challenge(identifier, list(dict.fromkeys(candidate.challenge for candidate in left)))

@@ -84,6 +84,17 @@ class WithPayload(Protocol):
 
 
 @runtime_checkable
+class Versatile(Protocol):
+    """A solver that answers more challenge types than its `challenge_type`, as every DNS solver can.
+
+    Attributes:
+        other_types: further challenge types; they are tried after `challenge_type`, in this order.
+    """
+
+    other_types: ClassVar[tuple[str, ...]]
+
+
+@runtime_checkable
 class Batching(Protocol):
     """A solver that presents and cleans up many challenges in one call, such as a zone's records.
 
@@ -124,6 +135,7 @@ __all__ = [
     "SelfWaiting",
     "Signalling",
     "Solver",
+    "Versatile",
     "Waiter",
     "WithPayload",
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from .acme.errors import InputError
 from .acme.identifier import Identifier, IdentifierType
 from .csr import identifier as identifier_of
-from .protocols import SelfWaiting, Solver, Waiter
+from .protocols import SelfWaiting, Solver, Versatile, Waiter
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,12 @@ class Route:
     def label(self) -> str:
         """What to call this instance in messages."""
         return self.name or self.solver.name
+
+    @property
+    def challenge_types(self) -> tuple[str, ...]:
+        """What the solver can answer, its favourite first."""
+        other = self.solver.other_types if isinstance(self.solver, Versatile) else ()
+        return self.solver.challenge_type, *other
 
     @property
     def effective_waiter(self) -> SelfWaiting | None:

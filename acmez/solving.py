@@ -150,7 +150,7 @@ class Solving:
 
     def _no_way(self, authorization: Authorization) -> str:
         offered = ", ".join(challenge.type for challenge in authorization.challenges) or "none"
-        solvers = ", ".join(f"{route.label!r} ({route.solver.challenge_type})" for route in self._engine.routes)
+        solvers = ", ".join(f"{route.label!r} ({', '.join(route.challenge_types)})" for route in self._engine.routes)
         tried = " left to try" if self._failed.get(authorization.name) else ""
         return f"no solver{tried} for its challenges {offered}; solvers: {solvers or 'none'}"
 

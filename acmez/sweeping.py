@@ -44,7 +44,7 @@ def sweep(engine: Engine, answers: Sequence[Answer]) -> list[str]:
 
 def _sweep_one(engine: Engine, answer: Answer, scope: CancelScope) -> None:
     route = next((route for route in engine.routes if route.label == answer.solver), None)
-    if route is None or route.solver.challenge_type != answer.challenge.type:
+    if route is None or answer.challenge.type not in route.challenge_types:
         raise LookupError(f"there is no solver {answer.solver!r} for {answer.challenge.type} any more")
     with engine.guards.exclusive(route.solver, [answer.challenge], scope):
         route.solver.clean_up(answer.challenge, answer.handle, scope)
