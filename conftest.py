@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["pytester", "tests.no_skips", "tests.pebble.fixtures"]
+pytest_plugins = ["pytester", "tests.no_skips", "tests.pebble.fixtures", "acmez_testkit.pytest_plugin"]
