@@ -95,6 +95,7 @@ class Issuance:
                 self._end(exc)
                 raise
             except BaseException as exc:
+                self._scope.cancel("the issuance has ended")  # what still runs beside, after Ctrl-C, say
                 if not self._can_be_resumed(exc):
                     solving.give_up()
                 self._end(exc)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 from acmez_testkit import Behaviour, EmbeddedCA
 
-from acmez import Challenge, Client, Route
+from acmez import Challenge, Client, Route, events
 from acmez.acme.challenges import dns_01
 from acmez.acme.scope import CancelScope
 from acmez.protocols import Handle, Solver
@@ -23,6 +23,16 @@ Callback = Callable[[Challenge, CancelScope], None]
 
 def nothing(challenge: Challenge, scope: CancelScope) -> None:
     """Do nothing: what a callback does unless a test says otherwise."""
+
+
+def fail(challenge: Challenge, scope: CancelScope) -> None:
+    """Fail as solvers do."""
+    raise OSError("the disk is full")
+
+
+def pause(challenge: Challenge, scope: CancelScope) -> None:
+    """Take a moment, so that calls at once meet each other."""
+    scope.sleep(0.01)
 
 
 class Web:
@@ -237,6 +247,25 @@ class CallWaiter:
     name: ClassVar[str] = "call"
 
     wait: Callback
+
+
+@dataclass
+class Watcher:
+    """Keeps every event but those of requests."""
+
+    seen: list[events.Event] = field(default_factory=list)
+
+    def __call__(self, event: events.Event) -> None:
+        if not isinstance(event, events.RequestFinished):
+            self.seen.append(event)
+
+    @property
+    def names(self) -> list[str]:
+        return [event.name for event in self.seen]
+
+    def presented(self) -> list[str]:
+        """Return the challenge types that were presented, in order."""
+        return [event.challenge_type for event in self.seen if isinstance(event, events.ChallengePresented)]
 
 
 class Lab:
