@@ -31,6 +31,11 @@ class WaitingSolver(PlainSolver):
 
 
 @dataclass
+class VersatileSolver(PlainSolver):
+    other_types: ClassVar[tuple[str, ...]] = ("dns-account-01", "dns-persist-01")
+
+
+@dataclass
 class PlainWaiter:
     name: ClassVar[str] = "waiter"
 
@@ -145,6 +150,11 @@ def test_one_text_is_not_a_list_of_patterns():
 def test_a_route_is_called_what_the_user_calls_it_or_as_its_solver():
     assert Route(PlainSolver(), name="office").label == "office"
     assert Route(PlainSolver()).label == "plain"
+
+
+def test_a_route_answers_what_its_solver_does_its_favourite_first():
+    assert Route(PlainSolver()).challenge_types == ("dns-01",)
+    assert Route(VersatileSolver()).challenge_types == ("dns-01", "dns-account-01", "dns-persist-01")
 
 
 def test_the_waiter_is_the_one_given_or_the_solver_if_it_waits_itself_or_none():
