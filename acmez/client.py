@@ -245,6 +245,8 @@ class Client:
             replaces=spec.replaces if replaces is None else replaces,
         )
         request = Request.from_spec(spec)
+        if request.csr.public_key() == self._key().private_key.public_key():
+            raise InputError("certificate: its key is the account's, which CAs refuse (RFC 8555 §11.1)")
         with CancelScope(timeout, parent=scope) as inner:
             account = self.account(scope=inner)
             return Issuance(self._engine, account, spec, request, allow_subset=allow_subset, scope=inner).run()
@@ -347,7 +349,7 @@ def _spec(what: Sequence[str] | bytes | str | x509.CertificateSigningRequest | C
     if isinstance(what, bytes | x509.CertificateSigningRequest):
         return CertificateSpec(csr=what)
     if isinstance(what, str):
-        if what.lstrip().startswith("-----BEGIN"):
+        if "-----BEGIN" in what:
             return CertificateSpec(csr=what)
         raise InputError(f"names: expected a list, got the text {what!r} (did you mean [{what!r}]?)")
     return CertificateSpec(names=tuple(what))
