@@ -91,6 +91,7 @@ def carrying(call: Call) -> Iterator[None]:
 
 class _Connection(HTTPConnection):
     _stale_at = 0.0
+    _pieces: list[bytes] | None = None
 
     @property
     def is_connected(self) -> bool:
@@ -104,7 +105,17 @@ class _Connection(HTTPConnection):
         call.hold(self.sock)
         call.sent = True
         self._stale_at = time.monotonic() + call.idle
+        self._pieces = []
         super().request(*args, **kwargs)
+        pieces, self._pieces = self._pieces, None
+        self.send(b"".join(pieces))
+
+    def send(self, data: Any) -> None:
+        """Send head and body in one piece: two would be two TLS records in two packets."""
+        if self._pieces is None:
+            super().send(data)
+        else:
+            self._pieces.append(data)
 
     def _new_conn(self) -> socket.socket:
         """Connect to the first address that answers; each gets its share of the time that is left."""

@@ -12,7 +12,7 @@ import ssl
 import threading
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -116,7 +116,7 @@ class _Adapter(HTTPAdapter):
 
     pool_classes: ClassVar[Mapping[str, type[HTTPConnectionPool]]] = {"http": PlainPool, "https": TLSPool}
 
-    def __init__(self, context: Callable[[], ssl.SSLContext], connections: int) -> None:
+    def __init__(self, context: ssl.SSLContext | None, connections: int) -> None:
         self._context = context
         super().__init__(pool_connections=1, pool_maxsize=connections)
         self.poolmanager.pool_classes_by_scheme = dict(self.pool_classes)
@@ -131,7 +131,7 @@ class _Adapter(HTTPAdapter):
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         parts = urlsplit(str(request.url))
         host = {"scheme": parts.scheme, "host": parts.hostname, "port": parts.port}
-        return host, {"ssl_context": self._context()} if parts.scheme == "https" else {}
+        return host, {"ssl_context": self._context} if self._context is not None else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +324,7 @@ class Transport:
     def _open(self, url: str) -> _Host:
         request = requests.PreparedRequest()
         request.method, request.url = "POST", url
-        adapter = _Adapter(lambda: self._context, self.connections)
+        adapter = _Adapter(self._context if urlsplit(url).scheme == "https" else None, self.connections)
         try:
             pool = adapter.get_connection_with_tls_context(request, verify=True, proxies=self._proxies(url))
         except (requests.RequestException, HTTPError) as exc:

@@ -7,10 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 import trustme
+from hypothesis import settings
 
 from acmez.acme import SigningKey, Transport
 from tests.acme.keys import P256
 from tests.acme.server import LoopbackServer
+
+settings.register_profile("acmez", database=None, deadline=None, derandomize=True)
+settings.load_profile("acmez")
 
 
 @pytest.fixture(scope="session")

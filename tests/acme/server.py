@@ -67,8 +67,8 @@ def reply(status: int = 200, body: bytes | str | object = b"", **headers: str | 
     data = body.encode() if isinstance(body, str) else body
     lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(data)}"]
     for name, value in headers.items():
-        for one in [value] if isinstance(value, str) else value:
-            lines.append(f"{name.replace('_', '-').title()}: {one}")
+        field_name = name.replace("_", "-").title()
+        lines += [f"{field_name}: {one}" for one in ([value] if isinstance(value, str) else value)]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + data
 
 

@@ -37,27 +37,24 @@ def test_who_waits_is_woken_by_its_cancellation():
     timer = threading.Timer(0.05, scope.cancel)
     timer.start()
 
-    with gate.hold(CancelScope()):
-        with pytest.raises(Cancelled), gate.hold(scope):
-            raise AssertionError("not reached")
+    with gate.hold(CancelScope()), pytest.raises(Cancelled), gate.hold(scope):
+        raise AssertionError("not reached")
     timer.join()
 
 
 def test_who_waits_gives_up_at_its_deadline():
     gate = Gate(1)
 
-    with gate.hold(CancelScope()):
-        with pytest.raises(DeadlineExceeded), gate.hold(CancelScope(0.02)):
-            raise AssertionError("not reached")
+    with gate.hold(CancelScope()), pytest.raises(DeadlineExceeded), gate.hold(CancelScope(0.02)):
+        raise AssertionError("not reached")
 
 
 def test_a_place_is_free_again_after_failures():
     gate = Gate(1)
     with pytest.raises(RuntimeError), gate.hold(CancelScope()):
         raise RuntimeError
-    with gate.hold(CancelScope()):
-        with pytest.raises(DeadlineExceeded), gate.hold(CancelScope(0.01)):
-            raise AssertionError("not reached")
+    with gate.hold(CancelScope()), pytest.raises(DeadlineExceeded), gate.hold(CancelScope(0.01)):
+        raise AssertionError("not reached")
 
     with gate.hold(CancelScope(0.01)):
         pass

@@ -36,7 +36,7 @@ def test_a_deadline_that_has_passed_ends_everything(timeout: float):
     scope = CancelScope(timeout)
 
     assert scope.remaining() == 0.0
-    with pytest.raises(DeadlineExceeded, match="^deadline exceeded$"):
+    with pytest.raises(DeadlineExceeded, match=r"^deadline exceeded$"):
         scope.check()
     with pytest.raises(DeadlineExceeded):
         scope.sleep(10)
@@ -50,7 +50,7 @@ def test_cancelling_gives_its_reason_and_the_first_one_counts():
     scope.cancel("something else")
 
     assert scope.cancelled
-    with pytest.raises(Cancelled, match="^shutting down$"):
+    with pytest.raises(Cancelled, match=r"^shutting down$"):
         scope.check()
 
 
@@ -105,7 +105,7 @@ def test_a_child_ends_with_its_parent_for_the_same_reason():
     with parent.child() as child, child.child() as grandchild:
         parent.cancel("enough")
 
-        with pytest.raises(Cancelled, match="^enough$"):
+        with pytest.raises(Cancelled, match=r"^enough$"):
             grandchild.check()
 
 
@@ -121,7 +121,7 @@ def test_a_child_born_after_the_end_has_ended():
     parent = CancelScope()
     parent.cancel("too late")
 
-    with parent.child() as child, pytest.raises(Cancelled, match="^too late$"):
+    with parent.child() as child, pytest.raises(Cancelled, match=r"^too late$"):
         child.check()
 
 
@@ -181,9 +181,12 @@ def test_callbacks_are_called_in_order_even_if_one_raises():
         called.append("first")
         raise RuntimeError("broken callback")
 
-    with scope.on_cancel(fail), scope.on_cancel(lambda: called.append("second")):
-        with pytest.raises(RuntimeError, match="broken callback"):
-            scope.cancel()
+    with (
+        scope.on_cancel(fail),
+        scope.on_cancel(lambda: called.append("second")),
+        pytest.raises(RuntimeError, match="broken callback"),
+    ):
+        scope.cancel()
 
     assert called == ["first", "second"]
 

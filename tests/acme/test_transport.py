@@ -6,6 +6,7 @@ import gzip
 import itertools
 import os
 import socket
+import ssl
 import threading
 import time
 import zlib
@@ -14,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 import trustme
@@ -32,6 +35,7 @@ from acmez.acme import (
     Transport,
     TransportError,
 )
+from acmez.acme.trust import Trust, ssl_context
 from tests.acme.proxy import LoopbackProxy
 from tests.acme.server import Answer, LoopbackServer, Peer, Request, reply
 
@@ -39,7 +43,7 @@ pytestmark = pytest.mark.usefixtures("no_thread_is_left_behind")
 
 
 @contextmanager
-def opened(authority: trustme.CA, **options) -> Iterator[Transport]:
+def opened(authority: trustme.CA, **options: Any) -> Iterator[Transport]:
     with Transport(trust=authority.cert_pem.bytes(), **options) as transport:
         yield transport
 
@@ -146,9 +150,11 @@ class TestAnswers:
         self, server: LoopbackServer, authority: trustme.CA, encoding: str, body: bytes, message: str
     ):
         server.on("/", reply(200, body, content_encoding=encoding))
-        with opened(authority, max_body=4096) as transport:
-            with pytest.raises(MalformedAnswer, match=f"^{server.url}/: {message}$"):
-                get(transport, f"{server.url}/")
+        with (
+            opened(authority, max_body=4096) as transport,
+            pytest.raises(MalformedAnswer, match=f"^{server.url}/: {message}$"),
+        ):
+            get(transport, f"{server.url}/")
 
     def test_a_body_up_to_the_limit_is_read_and_a_larger_one_refused(
         self, server: LoopbackServer, authority: trustme.CA
@@ -157,7 +163,7 @@ class TestAnswers:
         server.on("/large", reply(200, b"x" * 100_001))
         with opened(authority, max_body=100_000, connections=1) as transport:
             for _ in range(3):
-                with pytest.raises(MalformedAnswer, match="the answer is larger than 100000 bytes$"):
+                with pytest.raises(MalformedAnswer, match=r"the answer is larger than 100000 bytes$"):
                     get(transport, f"{server.url}/large")
                 assert len(get(transport, f"{server.url}/fits").body) == 100_000
 
@@ -168,9 +174,11 @@ class TestAnswers:
                 peer.send(b"x" * 65536)
 
         server.on("/", endless)
-        with opened(authority, max_body=1_000_000) as transport:
-            with pytest.raises(MalformedAnswer, match="larger than 1000000 bytes"):
-                get(transport, server.url)
+        with (
+            opened(authority, max_body=1_000_000) as transport,
+            pytest.raises(MalformedAnswer, match="larger than 1000000 bytes"),
+        ):
+            get(transport, server.url)
 
     def test_retry_after_dates_go_by_the_servers_clock(self, server: LoopbackServer, transport: Transport):
         theirs = datetime.now(UTC) - timedelta(days=300)
@@ -211,9 +219,11 @@ class TestFailures:
 
     def test_an_untrusted_server_gets_nothing(self, server: LoopbackServer):
         server.on("/", reply())
-        with Transport(trust=trustme.CA().cert_pem.bytes()) as transport:
-            with pytest.raises(ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
-                post(transport, server.url)
+        with (
+            Transport(trust=trustme.CA().cert_pem.bytes()) as transport,
+            pytest.raises(ConnectError, match="CERTIFICATE_VERIFY_FAILED"),
+        ):
+            post(transport, server.url)
         assert server.requests == []
 
     def test_a_server_with_another_name_gets_nothing(
@@ -221,7 +231,7 @@ class TestFailures:
     ):
         server.on("/", reply())
         resolve_to(monkeypatch, "127.0.0.1")
-        with pytest.raises(ConnectError, match="certificate is not valid for 'elsewhere.example'"):
+        with pytest.raises(ConnectError, match=r"certificate is not valid for 'elsewhere.example'"):
             post(transport, f"https://elsewhere.example:{server.port}/")
         assert server.requests == []
 
@@ -267,9 +277,8 @@ class TestFailures:
 
     def test_a_silent_server_is_given_up_after_the_read_timeout(self, server: LoopbackServer, authority: trustme.CA):
         server.on("/", hang)
-        with opened(authority, timeouts=Timeouts(read=0.1)) as transport:
-            with pytest.raises(LostAnswer, match="timed out"):
-                post(transport, server.url)
+        with opened(authority, timeouts=Timeouts(read=0.1)) as transport, pytest.raises(LostAnswer, match="timed out"):
+            post(transport, server.url)
 
     @pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"])
     def test_a_slow_drip_does_not_outlast_the_total_timeout(
@@ -280,20 +289,27 @@ class TestFailures:
             peer.drip(b"HTTP/1.1 200 OK\r\n" * 1000, 0.02)
 
         server.on("/", drip)
-        with opened(authority, timeouts=Timeouts(read=5, total=0.3)) as transport:
-            with pytest.raises(LostAnswer, match=r"no answer within 0\.3 s$"):
-                post(transport, server.url)
+        with (
+            opened(authority, timeouts=Timeouts(read=5, total=0.3)) as transport,
+            pytest.raises(LostAnswer, match=r"no answer within 0\.3 s$"),
+        ):
+            post(transport, server.url)
 
     def test_a_tls_handshake_that_never_ends_is_given_up(self, authority: trustme.CA):
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            with opened(authority, timeouts=Timeouts(connect=0.1)) as transport:
-                with pytest.raises(ConnectError, match="timed out"):
-                    post(transport, f"https://127.0.0.1:{listener.getsockname()[1]}/")
+        with (
+            socket.create_server(("127.0.0.1", 0)) as listener,
+            opened(authority, timeouts=Timeouts(connect=0.1)) as transport,
+            pytest.raises(ConnectError, match="timed out"),
+        ):
+            post(transport, f"https://127.0.0.1:{listener.getsockname()[1]}/")
 
     def test_connecting_that_never_ends_is_given_up(self, authority: trustme.CA):
-        with full_backlog() as port, opened(authority, timeouts=Timeouts(connect=0.1)) as transport:
-            with pytest.raises(ConnectError, match=f"cannot connect to 127.0.0.1 port {port}: timed out"):
-                post(transport, f"https://127.0.0.1:{port}/")
+        with (
+            full_backlog() as port,
+            opened(authority, timeouts=Timeouts(connect=0.1)) as transport,
+            pytest.raises(ConnectError, match=f"cannot connect to 127.0.0.1 port {port}: timed out"),
+        ):
+            post(transport, f"https://127.0.0.1:{port}/")
 
     def test_every_address_of_a_host_is_tried(
         self, server: LoopbackServer, transport: Transport, monkeypatch: pytest.MonkeyPatch
@@ -307,9 +323,12 @@ class TestFailures:
         self, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
     ):
         resolve_to(monkeypatch, "127.0.0.77", "127.0.0.1")
-        with full_backlog() as port, opened(authority, timeouts=Timeouts(connect=0.2)) as transport:
-            with pytest.raises(ConnectError, match=r"127\.0\.0\.77: Connection refused; 127\.0\.0\.1: timed out$"):
-                post(transport, f"https://localhost:{port}/")
+        with (
+            full_backlog() as port,
+            opened(authority, timeouts=Timeouts(connect=0.2)) as transport,
+            pytest.raises(ConnectError, match=r"127\.0\.0\.77: Connection refused; 127\.0\.0\.1: timed out$"),
+        ):
+            post(transport, f"https://localhost:{port}/")
 
     def test_a_host_with_no_address_at_all_is_told(self, transport: Transport, monkeypatch: pytest.MonkeyPatch):
         resolve_to(monkeypatch)
@@ -421,9 +440,13 @@ class TestConnections:
         assert bodies == [b"1", b"2", b"3"] * 2
 
     def test_the_tls_context_is_made_once(self, server: LoopbackServer, authority: trustme.CA, monkeypatch):
-        made = []
-        real = __import__("acmez.acme.transport", fromlist=["ssl_context"]).ssl_context
-        monkeypatch.setattr("acmez.acme.transport.ssl_context", lambda trust: made.append(trust) or real(trust))
+        made: list[Trust] = []
+
+        def make(trust: Trust) -> ssl.SSLContext:
+            made.append(trust)
+            return ssl_context(trust)
+
+        monkeypatch.setattr("acmez.acme.transport.ssl_context", make)
         server.on("/", reply())
         with opened(authority) as transport, ThreadPoolExecutor(8) as pool:
             list(
@@ -468,7 +491,7 @@ class TestScopes:
         scope = CancelScope()
         scope.cancel("enough")
 
-        with pytest.raises(Cancelled, match="^enough$"):
+        with pytest.raises(Cancelled, match=r"^enough$"):
             post(transport, server.url, scope)
         assert server.connections == 0
 
@@ -560,13 +583,18 @@ class TestScopes:
     ):
         server.on("/", reply(200, "x"))
         scope = CancelScope()
-        late = []
-        real = scope._unsubscribe
-        scope._unsubscribe = lambda link: (late.append(scope._callbacks[link]), real(link))  # type: ignore[method-assign]
-        post(transport, server.url, scope)
-        server.on("/", lambda _, peer: (late[0](), peer.send(reply(200, "y"))))
+        late: list[Callable[[], None]] = []
+        with patch.object(scope, "_unsubscribe", lambda _: late.extend(scope._callbacks.values())):
+            post(transport, server.url, scope)
+
+        def abort_late(_: Request, peer: Peer) -> None:
+            scope.cancel()
+            peer.send(reply(200, "y"))
+
+        server.on("/", abort_late)
 
         assert post(transport, server.url).body == b"y"
+        assert late
         assert server.connections == 1
 
 
@@ -608,9 +636,10 @@ class TestProxies:
             assert post(transport, f"{server.url}/a").body == b"x"
             assert post(transport, f"{server.url}/a").body == b"x"
 
-        assert proxy.asked == [f"CONNECT 127.0.0.1:{server.port} HTTP/1.0"] or proxy.asked == [
-            f"CONNECT 127.0.0.1:{server.port} HTTP/1.1"
-        ]
+        assert proxy.asked in (
+            [f"CONNECT 127.0.0.1:{server.port} HTTP/1.0"],
+            [f"CONNECT 127.0.0.1:{server.port} HTTP/1.1"],
+        )
 
     def test_http_is_asked_for_with_the_whole_url(self):
         with LoopbackServer(None) as plain, LoopbackProxy() as proxy:
@@ -645,21 +674,28 @@ class TestProxies:
 
     def test_a_proxy_that_refuses_sent_nothing(self, server: LoopbackServer, authority: trustme.CA):
         refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
-        with LoopbackProxy(refusal) as proxy, opened(authority, proxy=proxy.url) as transport:
-            with pytest.raises(ConnectError, match="407 Proxy Authentication Required"):
-                post(transport, server.url)
+        with (
+            LoopbackProxy(refusal) as proxy,
+            opened(authority, proxy=proxy.url) as transport,
+            pytest.raises(ConnectError, match="407 Proxy Authentication Required"),
+        ):
+            post(transport, server.url)
 
     def test_an_absent_proxy_sent_nothing_and_its_password_is_not_told(self, server: LoopbackServer, authority):
-        with opened(authority, proxy="http://user:secret@127.0.0.1:1") as transport:
-            with pytest.raises(ConnectError, match="cannot connect to 127.0.0.1 port 1: Connection refused") as caught:
-                post(transport, server.url)
+        with (
+            opened(authority, proxy="http://user:secret@127.0.0.1:1") as transport,
+            pytest.raises(ConnectError, match=r"cannot connect to 127.0.0.1 port 1: Connection refused") as caught,
+        ):
+            post(transport, server.url)
         assert "secret" not in str(caught.value)
 
     @pytest.mark.parametrize("proxy", ["http://", "socks5://127.0.0.1:1", "gopher://127.0.0.1:1"])
     def test_a_proxy_that_cannot_be_used_is_told(self, server: LoopbackServer, authority: trustme.CA, proxy: str):
-        with opened(authority, proxy=proxy) as transport:
-            with pytest.raises(InputError, match=f"^proxy: cannot be used for '{server.url}': "):
-                post(transport, server.url)
+        with (
+            opened(authority, proxy=proxy) as transport,
+            pytest.raises(InputError, match=f"^proxy: cannot be used for '{server.url}': "),
+        ):
+            post(transport, server.url)
 
     def test_a_tunnel_being_dug_ends_at_once_when_cancelled(self, server: LoopbackServer, authority: trustme.CA):
         scope = CancelScope()
