@@ -74,7 +74,7 @@ class Engine:
     max_orders: int = 5
     guards: Guards = field(default_factory=Guards)
     experience: Experience = field(default_factory=Experience)
-    _emitting: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _emitting: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     @property
     def watched(self) -> bool:
