@@ -279,14 +279,14 @@ class Lab:
 
     def client(self, *solvers: Solver | Route, **options: Any) -> Client:
         """Return a registered client of the CA."""
-        client = self._stack.enter_context(self.stranger(*solvers, **options))
+        client = self.stranger(*solvers, **options)
         client.register()
         return client
 
     def stranger(self, *solvers: Solver | Route, **options: Any) -> Client:
-        """Return a client that is not registered."""
+        """Return a client that is not registered; it is closed in the end."""
         defaults = {"trust": self.ca.trust_pem, "terms_of_service_agreed": True}
-        return Client(self.ca.directory_url, solvers=solvers, **{**defaults, **options})
+        return self._stack.enter_context(Client(self.ca.directory_url, solvers=solvers, **{**defaults, **options}))
 
     def requests(self) -> Counter[str]:
         """Return how many requests of each kind there were, such as "new-order" or "challenge"."""
