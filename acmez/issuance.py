@@ -136,6 +136,9 @@ class Issuance:
             own_csr=self._request.private_key is None,
             key=self._request.generated_key,
         )
+        # The authorizations are read side by side: their connections open while the order is made.
+        many = min(len(self._request.identifiers), self._engine.parallelism)
+        self._acme.session.warm_up(many - 1, self._scope)
         try:
             order = self._send_order(self._replaces())
             self._check_ordered(order)

@@ -23,6 +23,9 @@ class NoncePool:
         self._max_age = max_age
         self._nonces: deque[tuple[float, str]] = deque(maxlen=size)
 
+    def __len__(self) -> int:
+        return len(self._nonces)
+
     def keep(self, response: Response) -> None:
         """Keep the nonce of an answer, errors included, if there is one to use."""
         nonce = nonce_of(response)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -169,6 +171,21 @@ class Session:
     ) -> Response:
         """Fetch a resource (RFC 8555 §6.3)."""
         return self.post(url, None, operation, key=key, key_id=key_id, repeatable=True, accept=accept, scope=scope)
+
+    def warm_up(self, connections: int, scope: CancelScope) -> None:
+        """Open connections and fetch a nonce over each, beside what the caller goes on with.
+
+        Args:
+            connections: how many are about to be used at once, counting those that left a nonce behind.
+        """
+        for _ in range(connections - len(self.nonces)):
+            threading.Thread(target=self._fetch_nonce, args=(scope,), name="acmez-warm-up", daemon=True).start()
+
+    def _fetch_nonce(self, scope: CancelScope) -> None:
+        # Whoever needs a nonce fetches one; a failure here is found out, and told, there.
+        with suppress(AcmeError):
+            url = self.directory(scope).require("newNonce")
+            self.nonces.keep(self._send("HEAD", url, "newNonce", 1, scope))
 
     def _new_nonce(self, attempt: int, scope: CancelScope) -> str:
         """Ask for a nonce (RFC 8555 §7.2)."""
