@@ -17,6 +17,7 @@ from acmez import Challenge, Client, Route, events
 from acmez.acme.challenges import dns_01
 from acmez.acme.scope import CancelScope
 from acmez.protocols import Handle, Solver
+from tests.pebble.dns import ChallengeDNS
 
 Callback = Callable[[Challenge, CancelScope], None]
 
@@ -99,6 +100,27 @@ class Records:
                 values.remove(value)
             if not values:
                 self.records.pop(name, None)
+
+
+class PebbleRecords(Records):
+    """A zone in the DNS that Pebble asks."""
+
+    def __init__(self, dns: ChallengeDNS) -> None:
+        super().__init__({})
+        self._dns = dns
+        self._writing = threading.Lock()
+
+    def add(self, name: str, value: str) -> None:
+        with self._writing:
+            super().add(name, value)
+            self._dns.set_txt(name, value)
+
+    def remove(self, name: str, value: str) -> None:
+        with self._writing:
+            super().remove(name, value)
+            self._dns.clear_txt(name)  # of all its values
+            for left in self.records.get(name, []):
+                self._dns.set_txt(name, left)
 
 
 @dataclass
