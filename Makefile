@@ -87,6 +87,14 @@ bench-quick:  ## measure beside Go acmez in less than a minute; prints JSON line
 	@$(bin)/python -m benchmarks --build --peers go-acmez
 	@$(bin)/python -m benchmarks.quick
 
+.PHONY: chaos
+chaos: $(VENV)/.dev pebble  ## obtain over bad networks and from bad CAs, beside other clients (ARGS="--repeat 5")
+	@$(bin)/python -m chaos $(ARGS)
+
+.PHONY: chaos-quick
+chaos-quick: $(VENV)/.dev pebble  ## a sample of that with acmez alone, in less than a minute (ARGS="--seed 7")
+	@$(bin)/python -m chaos --quick $(ARGS)
+
 .PHONY: clean
 clean:  ## remove everything that make has made
 	@rm -rf .venv .cache .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist htmlcov

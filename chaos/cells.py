@@ -1,0 +1,70 @@
+"""The matrix: every fault at every step where it makes sense."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from chaos.faults import HOPELESS, PASSING, STORM, Fault
+from chaos.ours import plan_for, run_proxied, storm
+from chaos.outcome import Case, Outcome
+from chaos.scripted import run_scripted, scripts
+from chaos.stage import Plan
+from chaos.world import World
+from tests.pebble.server import PebbleOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of the matrix.
+
+    Attributes:
+        play: runs acmez in it once.
+        plan: what the proxy does; `None`: the faults are scripted, and only acmez meets them.
+        options: how Pebble is.
+    """
+
+    case: Case
+    play: Callable[[World, int], Outcome]
+    plan: Callable[[int], Plan] | None = None
+    options: PebbleOptions | None = None
+
+
+def cells() -> list[Cell]:
+    """Return the whole matrix."""
+    return [*_proxied(), *_nonces(), *_storms(), *_scripted()]
+
+
+def _proxied() -> Iterator[Cell]:
+    for fault in (*PASSING, *HOPELESS):
+        for step in fault.steps:
+            case = Case("Pebble", fault.name, step, fault.error, fault.reaches_ca(step))
+            yield _cell(case, partial(plan_for, fault, step))
+
+
+def _nonces() -> Iterator[Cell]:
+    nothing: tuple[Fault, ...] = ()
+    for percent in (5, 50, 90):
+        options = PebbleOptions(nonce_reject=percent, authz_reuse=0)
+        yield _cell(Case("Pebble", f"nonces rejected, {percent} %", "all"), partial(storm, nothing, 0.0), options)
+
+
+def _storms() -> Iterator[Cell]:
+    for percent in (5, 10):
+        case = Case("Pebble", f"any passing fault to {percent} % of all requests", "all")
+        yield _cell(case, partial(storm, STORM, percent / 100))
+
+
+def _cell(case: Case, plan: Callable[[int], Plan], options: PebbleOptions | None = None) -> Cell:
+    def play(world: World, seed: int) -> Outcome:
+        return run_proxied(world, case, plan(seed), seed, options)
+
+    return Cell(case, play, plan, options)
+
+
+def _scripted() -> Iterator[Cell]:
+    for script in scripts():
+        for step in script.steps:
+            case = Case("testkit", script.fault, step, script.error)
+            yield Cell(case, partial(run_scripted, script, case))
