@@ -156,7 +156,7 @@ class ProblemError(AcmeError):
         self.method = method
         self.url = url
         self.retry_after = retry_after
-        self.links = links
+        self.links = dict(links)
         self.location = location
         self.body = body[:4096]
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import pickle
 import time
 from datetime import UTC, datetime
 
@@ -114,6 +115,15 @@ def test_the_reasons_have_the_numbers_of_rfc_5280():
 def test_a_certificate_is_for_the_key_of_its_request():
     assert same_public_key(certificate("leaf"), request("leaf"))
     assert not same_public_key(certificate("leaf"), request("other"))
+
+
+def test_it_can_be_handed_to_another_process():
+    chain = read(CHAIN)
+
+    again = pickle.loads(pickle.dumps(chain))  # noqa: S301
+
+    assert again == chain
+    assert again.leaf == chain.leaf
 
 
 def test_its_repr_is_short():

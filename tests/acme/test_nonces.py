@@ -13,6 +13,7 @@ def test_the_newest_nonce_is_taken_first_and_once():
     for nonce in ("one", "two", "three"):
         pool.keep(response(replay_nonce=nonce))
 
+    assert len(pool) == 3
     assert [pool.take() for _ in range(4)] == ["three", "two", "one", None]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -58,7 +58,7 @@ def session(server: LoopbackServer, transport: Transport, observed: list[Exchang
 
 
 @pytest.fixture
-def post(session: Session, server: LoopbackServer, key: SigningKey) -> Iterator[Callable[..., bytes]]:
+def post(session: Session, server: LoopbackServer, key: SigningKey) -> Callable[..., bytes]:
     def send(*, repeatable: bool = True, scope: CancelScope | None = None) -> bytes:
         return session.post(
             f"{server.url}/thing", {"a": 1}, "thing", key=key, key_id=ACCOUNT, repeatable=repeatable, scope=scope
@@ -341,6 +341,36 @@ class TestDirectory:
         assert session.get(f"{server.url}/info", "renewalInfo").body == b"ok"
 
 
+class TestWarmingUp:
+    def test_connections_are_opened_and_nonces_kept(self, server: LoopbackServer, session: Session, post):
+        session.directory()
+        arrived = threading.Barrier(4)
+
+        def together(_: Request, peer: Peer) -> None:
+            arrived.wait(5)
+            peer.send(reply(200, replay_nonce="warm").partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
+
+        server.on(NONCES, together)
+        session.warm_up(4, CancelScope())
+        while len(session.nonces) < 4:
+            CancelScope().sleep(0.001)
+
+        assert len(server.asked(NONCES)) == 4
+        session.warm_up(4, CancelScope())
+        post()
+        assert len(server.asked(NONCES)) == 4
+
+    def test_a_failure_is_told_to_who_needs_the_nonce(self, server: LoopbackServer, session: Session, post):
+        server.on(NONCES, reply(404))
+        session.warm_up(1, CancelScope())
+        while not server.asked(NONCES):
+            CancelScope().sleep(0.001)
+
+        assert len(session.nonces) == 0
+        with pytest.raises(ProblemError):
+            post()
+
+
 class TestScopes:
     def test_a_request_ends_with_its_scope(self, server: LoopbackServer, post):
         server.on("/thing", lambda _, peer: peer.hang())
@@ -385,21 +415,9 @@ def test_who_watches_sees_every_try(server: LoopbackServer, post, observed: list
 
 
 def test_32_threads_use_no_nonce_twice(server: LoopbackServer, session: Session, post):
-    counting = threading.Lock()
-    numbers = iter(range(10_000))
-
-    class Answers(list):
-        """A new nonce with every answer."""
-
-        def __len__(self) -> int:
-            return 1
-
-        def __getitem__(self, _: object) -> bytes:
-            with counting:
-                return reply(200, replay_nonce=f"nonce{next(numbers)}")
-
-    server._answers["/thing"] = Answers()
-    server._answers[NONCES] = Answers()
+    fresh = [reply(200, replay_nonce=f"nonce{number}") for number in range(1000)]
+    server.on("/thing", *fresh[:500])
+    server.on(NONCES, *fresh[500:])
     with ThreadPoolExecutor(32) as pool:
         list(pool.map(lambda _: post(), range(200)))
 
