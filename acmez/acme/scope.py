@@ -93,8 +93,8 @@ class CancelScope:
         self.check()
         remaining = self.remaining()
         cut = remaining is not None and remaining <= seconds
-        self._ended.wait(remaining if cut else min(seconds, threading.TIMEOUT_MAX))
-        self.check()
+        if self._ended.wait(remaining if cut else min(seconds, threading.TIMEOUT_MAX)):
+            raise Cancelled(self._reason)
         if cut:
             raise DeadlineExceeded("deadline exceeded")
 
