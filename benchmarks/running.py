@@ -21,7 +21,6 @@ from benchmarks.cases import Case, Entry
 from benchmarks.clients import CLIENTS, ROOT
 from tests.pebble.server import Pebble, PebbleOptions
 
-TIMEOUT = 900.0  # seconds for one run
 _HANDLED = b"-> calling handler()"
 _tags = itertools.count(1)
 
@@ -136,7 +135,7 @@ class Place:
         ]
         self._connections()
         before = self._ca.requests()
-        said = _measured(command)
+        said = _measured(command, case.timeout)
         after = self._ca.requests()
         return Run(
             wall=said["wall"],
@@ -171,11 +170,11 @@ def place(case: Case) -> Iterator[Place]:
         yield stack.enter_context(Place(ca, case.rtt, directory))
 
 
-def _measured(command: list[str]) -> dict[str, float]:
+def _measured(command: list[str], timeout: float) -> dict[str, float]:
     try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=TIMEOUT)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=timeout)
     except subprocess.TimeoutExpired:
-        raise RunError(f"not done after {TIMEOUT:g} s") from None
+        raise RunError(f"not done after {timeout:g} s") from None
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or ["no output"]
         raise RunError(last[0][:300])
