@@ -50,7 +50,10 @@ class Client:
 
     async def close(self) -> None:
         """Wait for the calls that are running, and close the connections and the journal."""
-        await asyncio.to_thread(self._threads.shutdown)
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._threads.shutdown()
         self.sync.close()
 
     async def register(
@@ -105,14 +108,20 @@ class Client:
         """Ask when the CA wants a certificate to be renewed; see `acmez.Client.renewal_info`."""
         return await self._run(lambda scope: self.sync.renewal_info(certificate, scope=scope))
 
+    async def sweep(self) -> list[str]:
+        """Clean up what an earlier process presented; see `acmez.Client.sweep`."""
+        return await self._run(lambda scope: self.sync.sweep(scope=scope))
+
     async def _run(self, call: Callable[[CancelScope], T]) -> T:
         scope = CancelScope()
-        running = asyncio.get_running_loop().run_in_executor(self._threads, call, scope)
+        running = self._threads.submit(call, scope)
+        done = asyncio.wrap_future(running)
         try:
-            return await asyncio.shield(running)
+            return await asyncio.shield(done)
         except asyncio.CancelledError:
             scope.cancel()
-            # What was presented is being cleaned up: the task ends when that is done.
-            with suppress(Exception):
-                await running
+            if not running.cancel():
+                # What was presented is being cleaned up: the task ends when that is done.
+                with suppress(Exception):
+                    await done
             raise

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from cryptography import x509
@@ -28,9 +29,9 @@ from .acme.trust import Trust
 from .certificate import Certificate
 from .engine import Engine
 from .issuance import Issuance
-from .keys import generate
+from .keys import generate, load_private_key, private_pem
 from .protocols import KeyProvider, Solver
-from .request import Request
+from .request import Request, public_bytes, specs_for
 from .routing import Route
 from .spec import CertificateSpec
 from .sweeping import sweep
@@ -54,8 +55,8 @@ class Client:
         preferred_challenges: challenge types to try first, best first.
         plugins: hooks that decide and watch; `None`: none.
         on_event: is called with every event, one at a time.
-        journal: file in which every step is written down, so that a later process can go on after a crash;
-            `None`: nothing is.
+        journal: file on a local disk in which every step is written down, so that after a crash another
+            process goes on with the same order and key; `None`: nothing is.
         retry: decides which requests are repeated; `None`: the built-in policy.
         polling: when to look again at what the CA is working on.
         trust: what vouches for the CA's own server: PEM file, directory, bytes or `SSLContext`;
@@ -95,6 +96,7 @@ class Client:
     ) -> None:
         settings = {name: value for name, value in locals().items() if name not in {"self", "directory"}}
         self._settings = directory, settings
+        self._owns_journal = isinstance(journal, str | os.PathLike)
         if parallelism < 1:
             raise InputError(f"parallelism: {parallelism!r} is not at least 1")
         self.certificates = tuple(certificates)
@@ -134,9 +136,9 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the connections, which a later call opens anew, and the journal."""
+        """Close the connections, and the journal unless it was given open; a later call opens them anew."""
         self._transport.close()
-        if self._engine.journal is not None:
+        if self._engine.journal is not None and self._owns_journal:
             self._engine.journal.close()
 
     # The account, RFC 8555 §7.3
@@ -263,39 +265,64 @@ class Client:
 
         Args:
             specs: read one by one, so that there may be any number of them.
-            executor: runs the issuances instead of threads of this process, on a cluster, say; the client
-                is pickled for it, so use a journal that all its processes can reach.
-            at_once: how many issuances run at the same time.
+            executor: runs the issuances instead of threads of this process, in other processes, say; the client
+                is pickled for them, so give it an account that is registered, and a journal that they can reach.
+            at_once: how many issuances run, or wait in the executor, at the same time.
+            scope: cancels those that run in this process, and those that an executor has not begun; the rest
+                goes on to its end, and into the journal.
+
+        An issuance that an executor loses, with its worker, fails; obtaining again goes on with its order.
+
+        Raises:
+            InputError: *at_once* is less than 1.
+            Cancelled: *scope* ended; what was obtained before was yielded.
         """
         from .fleet import obtain_many
 
-        yield from obtain_many(self, map(_spec, specs), executor=executor, at_once=at_once, scope=scope)
+        return obtain_many(self, map(_spec, specs), executor=executor, at_once=at_once, scope=scope)
 
-    def adopt(self, issued: Issued) -> Issued:
-        """Take a certificate over from another process, so that writing it makes this journal forget its order."""
-        from .fleet import with_written
+    def adopt(self, certificate: Certificate) -> Certificate:
+        """Take over a certificate that another process obtained: writing it makes this client's journal forget it."""
+        journal = self._engine.journal
+        if journal is None or certificate.written is not None:
+            return certificate
+        journal.adopt(certificate.order_url)
+        return replace(certificate, written=partial(journal.forget, certificate.order_url))
 
-        journal, certificate = self._engine.journal, issued.certificate
-        if journal is None or certificate is None:
-            return issued
-        return with_written(issued, partial(journal.forget, certificate.order_url))
+    def __reduce__(self) -> tuple[Callable[..., Client], tuple[str, Mapping[str, object], bytes | None]]:
+        """Pickle the settings, but for `certificates`, and the account; connections are each process's own."""
+        directory, settings = self._settings
+        url = self._account_url if self._account is None else self._account.url
+        settings = {**settings, "account_url": url, "certificates": ()}
+        given, pem = self._account_key, None
+        if given is None or isinstance(given, PrivateKey):
+            settings["account_key"], pem = None, private_pem(self._key().private_key)
+        if isinstance(settings["journal"], str | os.PathLike):
+            settings["journal"] = Path(settings["journal"]).absolute()
+        return _unpickle, (directory, settings, pem)
 
-    def __reduce__(self) -> tuple[Callable[..., Client], tuple[str, Mapping[str, object]]]:
-        """Pickle the settings: another process opens connections of its own."""
-        return _unpickle, self._settings
+    def unfinished(self, *, scope: CancelScope | None = None) -> list[CertificateSpec]:
+        """Return what the orders are for that an earlier process left in the journal.
 
-    def resume(self, *, scope: CancelScope | None = None) -> Iterator[Certificate]:
-        """Go on with every order that an earlier process left in the journal, and yield the certificates.
+        They are specifications of `certificates` where those fit. An order whose key is neither in the journal
+        nor provided by one of them is left out: obtain it with its key.
 
         Raises:
             InputError: the client has no journal.
         """
         journal = self._required_journal()
         account = self.account(scope=scope)
-        for wanted in journal.waiting(self.acme.session.directory_url, account.url):
-            yield self.obtain(CertificateSpec(names=wanted.names, csr=wanted.csr), scope=scope)
+        return specs_for(journal.waiting(self.acme.session.directory_url, account.url), self.certificates)
 
-    def sweep(self) -> list[str]:
+    def resume(self, *, at_once: int = 8, scope: CancelScope | None = None) -> Iterator[Issued]:
+        """Go on with every order of `unfinished`, as `obtain_many` does.
+
+        Raises:
+            InputError: the client has no journal.
+        """
+        return self.obtain_many(self.unfinished(scope=scope), at_once=at_once, scope=scope)
+
+    def sweep(self, *, scope: CancelScope | None = None) -> list[str]:
         """Clean up every answer that an earlier process presented and did not live to clean up.
 
         Returns:
@@ -305,13 +332,12 @@ class Client:
             InputError: the client has no journal.
         """
         journal = self._required_journal()
-        problems = []
-        for entry, answers in journal.abandoned():
-            try:
-                problems += sweep(self._engine, answers)
-            finally:
+        abandoned = journal.abandoned()
+        try:
+            return sweep(self._engine, journal, [each for _, answers in abandoned for each in answers], parent=scope)
+        finally:
+            for entry, _ in abandoned:
                 journal.finish(entry, forget=False)
-        return problems
 
     def _required_journal(self) -> Journal:
         if self._engine.journal is None:
@@ -326,13 +352,15 @@ class Client:
         reason: RevocationReason | None = None,
         scope: CancelScope | None = None,
     ) -> None:
-        """Revoke a certificate (RFC 8555 §7.6).
+        """Revoke a certificate (RFC 8555 §7.6); the journal never offers it again.
 
         Args:
             key: the certificate's own key; `None`: the account asks.
         """
         signer = self.account(scope=scope) if key is None else SigningKey(key)
         self.acme.revoke(signer, certificate, reason=reason, scope=scope)
+        if self._engine.journal is not None:
+            self._engine.journal.revoked(public_bytes(certificate))
 
     def renewal_info(self, certificate: x509.Certificate, *, scope: CancelScope | None = None) -> RenewalInfo:
         """Ask when the CA wants a certificate to be renewed (RFC 9773)."""
@@ -371,5 +399,6 @@ def _journal(given: Journal | str | os.PathLike[str] | None) -> Journal | None:
     return given if isinstance(given, Journal) else Journal(given)
 
 
-def _unpickle(directory: str, settings: Mapping[str, Any]) -> Client:
-    return Client(directory, **settings)
+def _unpickle(directory: str, settings: Mapping[str, Any], pem: bytes | None) -> Client:
+    own_key = {} if pem is None else {"account_key": load_private_key(pem, "pickle")}
+    return Client(directory, **{**settings, **own_key})

@@ -4,6 +4,7 @@ AcmeError                        see acmez.acme.errors for the plumbing's part o
 └── AcmezError
     ├── ConfigError              the configuration is wrong; `problems` holds one line each
     ├── KeyFileError             a key file is missing, unreadable, or not safe
+    ├── JournalError             the journal cannot be read or written
     ├── IssuanceError            no certificate; knows the order
     │   ├── ChallengesFailed     which identifiers failed, at which step, and why
     │   ├── OrderFailed          the CA gave the order up
@@ -42,6 +43,10 @@ class ConfigError(AcmezError):
 
 class KeyFileError(AcmezError):
     """A key file is missing, unreadable, or not safe; the message starts with its path."""
+
+
+class JournalError(AcmezError):
+    """The journal cannot be read or written; the message starts with its path."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
-from .acme.errors import AcmeError
+from .acme.errors import Cancelled, InputError
 from .acme.scope import CancelScope
 from .certificate import Certificate
 from .spec import CertificateSpec
 
 if TYPE_CHECKING:
     from .client import Client
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -26,12 +25,13 @@ class Issued:
     Attributes:
         spec: the specification.
         certificate: `None` if it failed.
-        error: why; `None` if it did not fail.
+        error: why; `None` if it did not fail. Besides what `Client.obtain` raises, what the executor did, such
+            as `BrokenProcessPool`.
     """
 
     spec: CertificateSpec
     certificate: Certificate | None = None
-    error: AcmeError | None = None
+    error: Exception | None = None
 
     def result(self) -> Certificate:
         """Return the certificate, or raise what went wrong."""
@@ -43,7 +43,7 @@ class Issued:
 class Executor(Protocol):
     """Runs calls elsewhere: `concurrent.futures`' executors, Dask's `Client.get_executor()`, ..."""
 
-    def submit(self, fn: Callable[..., Issued], /, *args: object) -> Future[Issued]: ...
+    def submit(self, fn: Callable[..., Certificate], /, *args: object) -> Future[Certificate]: ...
 
 
 def obtain_many(
@@ -55,63 +55,122 @@ def obtain_many(
     scope: CancelScope | None,
 ) -> Iterator[Issued]:
     """Obtain a certificate for each of *specs*; see `Client.obtain_many`."""
-    if executor is not None:
-        for issued in _windowed(executor, _obtain_elsewhere, client, specs, at_once, None):
-            yield client.adopt(issued)
-        return
-    with CancelScope(parent=scope) as inner, ThreadPoolExecutor(at_once, "acmez-fleet") as threads:
-        try:
-            yield from _windowed(threads, _Here(inner), client, specs, at_once, inner)
-        finally:
-            inner.cancel()  # the caller may have stopped reading
+    if at_once < 1:
+        raise InputError(f"at_once: {at_once!r} is not at least 1")
+    return _obtain_many(client, iter(specs), executor, at_once, scope)
 
 
-def _windowed(
-    executor: Executor,
-    call: Callable[[Client, CertificateSpec], Issued],
+def _obtain_many(
     client: Client,
-    specs: Iterable[CertificateSpec],
+    specs: Iterator[CertificateSpec],
+    executor: Executor | None,
     at_once: int,
     scope: CancelScope | None,
 ) -> Iterator[Issued]:
-    """Keep *at_once* calls running, and no more than that in memory."""
-    done: queue.SimpleQueue[Future[Issued]] = queue.SimpleQueue()
-    waiting = iter(specs)
-    running = 0
-    while True:
-        while running < at_once and (spec := next(waiting, None)) is not None:
-            executor.submit(call, client, spec).add_done_callback(done.put)
-            running += 1
-        if not running:
+    with CancelScope(parent=scope) as inner:
+        if executor is not None:
+            yield from _Fleet(client, executor, inner, ours=False).run(specs, at_once)
             return
-        future = done.get()
-        running -= 1
-        yield future.result()
-        if scope is not None:
-            scope.check()
+        with ThreadPoolExecutor(at_once, "acmez-fleet") as threads:
+            yield from _Fleet(client, threads, inner, ours=True).run(specs, at_once)
+
+
+class _Fleet:
+    """Issuances that run at the same time.
+
+    Args:
+        scope: what it is cancelled by, and what cancels those that run in this process.
+        ours: whether all of them end with the scope.
+    """
+
+    def __init__(self, client: Client, executor: Executor, scope: CancelScope, *, ours: bool) -> None:
+        self._client = client
+        self._executor = executor
+        self._obtain = _Obtain(client, scope)
+        self._scope = scope
+        self._ours = ours
+        self._running: dict[Future[Certificate], CertificateSpec] = {}
+        self._done: queue.SimpleQueue[Future[Certificate] | None] = queue.SimpleQueue()
+
+    def run(self, specs: Iterator[CertificateSpec], at_once: int) -> Iterator[Issued]:
+        """Keep *at_once* running, and no more than that in memory."""
+        try:
+            with self._scope.on_cancel(lambda: self._done.put(None)):
+                while True:
+                    while len(self._running) < at_once and (spec := next(specs, None)) is not None:
+                        self._start(spec)
+                    if not self._running:
+                        return
+                    yield self._await_next()
+        except Cancelled:
+            self._stop()
+            yield from self._ended()
+            raise
+        finally:
+            self._stop()  # the caller may have stopped reading
+
+    def _start(self, spec: CertificateSpec) -> None:
+        try:
+            future = self._executor.submit(self._obtain, spec)
+        except Exception as exc:  # noqa: BLE001 - an executor that is broken, say: told for each
+            future = Future()
+            future.set_exception(exc)
+        self._running[future] = spec
+        future.add_done_callback(self._done.put)
+
+    def _await_next(self) -> Issued:
+        while True:
+            with suppress(queue.Empty):
+                future = self._done.get(timeout=self._scope.remaining())
+                if future is not None:
+                    return self._issued(future)
+            self._scope.check()
+
+    def _ended(self) -> Iterator[Issued]:
+        """Yield what has ended, or is about to: it may have brought a certificate."""
+        while self._running:
+            try:
+                future = self._done.get(block=self._ours)
+            except queue.Empty:
+                return
+            if future is not None:
+                yield self._issued(future)
+
+    def _issued(self, future: Future[Certificate]) -> Issued:
+        spec = self._running.pop(future)
+        try:
+            return Issued(spec, self._client.adopt(future.result()))
+        except CancelledError:
+            return Issued(spec, error=Cancelled("cancelled before it began"))
+        except Exception as exc:  # noqa: BLE001 - told for each
+            return Issued(spec, error=exc)
+
+    def _stop(self) -> None:
+        self._scope.cancel()
+        for future in list(self._running):
+            future.cancel()
 
 
 @dataclass(frozen=True)
-class _Here:
+class _Obtain:
+    """Obtains in this process; pickled, it becomes what obtains in another one."""
+
+    client: Client
     scope: CancelScope
 
-    def __call__(self, client: Client, spec: CertificateSpec) -> Issued:
-        try:
-            return Issued(spec, client.obtain(spec, scope=self.scope))
-        except AcmeError as exc:
-            return Issued(spec, error=exc)
+    def __call__(self, spec: CertificateSpec) -> Certificate:
+        return self.client.obtain(spec, scope=self.scope)
+
+    def __reduce__(self) -> tuple[type[_ObtainElsewhere], tuple[Client]]:
+        return _ObtainElsewhere, (self.client,)
 
 
-def _obtain_elsewhere(client: Client, spec: CertificateSpec) -> Issued:
-    """Obtain in another process; *client* was pickled, so it is this call's own there."""
-    try:
-        return Issued(spec, client.obtain(spec))
-    except AcmeError as exc:
-        return Issued(spec, error=exc)
+@dataclass(frozen=True)
+class _ObtainElsewhere:
+    """Obtains in another process, where the client is a copy, and this call's own."""
 
+    client: Client
 
-def with_written(issued: Issued, written: Callable[[], None]) -> Issued:
-    """Return *issued* with what to call when its certificate is in a file."""
-    if issued.certificate is None:
-        return issued
-    return replace(issued, certificate=replace(issued.certificate, written=written))
+    def __call__(self, spec: CertificateSpec) -> Certificate:
+        with self.client:
+            return self.client.obtain(spec)

@@ -73,6 +73,11 @@ class Guards:
         with self._mutex:
             self._presented[_answer_key(solver, challenge)].handle = handle
 
+    def handle(self, solver: Solver, challenge: Challenge) -> Handle | None:
+        """Return the handle of an answer that is visible now."""
+        with self._mutex:
+            return self._presented[_answer_key(solver, challenge)].handle
+
     def not_presented(self, solver: Solver, challenge: Challenge) -> None:
         """Note that presenting failed: whoever comes next has to try."""
         with self._mutex:

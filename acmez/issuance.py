@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import sys
 import time
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from . import events
 from .acme.account import Account
@@ -22,12 +21,15 @@ from .certificate import Certificate
 from .chains import issued_by, preferred
 from .csr import certificate_names
 from .engine import Engine
-from .errors import CertificateError, ChallengesFailed, FailedIdentifier, OrderFailed, TryAgainLater
+from .errors import CertificateError, ChallengesFailed, FailedIdentifier, JournalError, OrderFailed, TryAgainLater
 from .record import Record
 from .request import Request
 from .solving import Failed, Solving
 from .spec import CertificateSpec
 from .sweeping import sweep
+
+if TYPE_CHECKING:
+    from .journal import OrderEntry
 
 _FINALIZES = 4  # whose answers may get lost before the CA is held to be out of reach
 _ORDERS_TO_LOOK_AT = 100  # the newest ones, when an order may have been lost
@@ -76,11 +78,14 @@ class Issuance:
             solving = Solving(
                 self._engine, self._account, order, self._request.identifiers, self._failed, self._record, self._scope
             )
+            keep = False
             try:
                 order = solving.authorize()
                 # The answers are needed no more: they go while the CA issues.
                 solving.begin_clean_up()
-                return self._obtain(order)
+                certificate = self._obtain(order)
+                keep = True  # until its files are written
+                return certificate
             except ChallengesFailed as exc:
                 self._failures += exc.failed
                 if number < self._engine.max_orders and self._goes_on(solving, exc):
@@ -90,25 +95,27 @@ class Issuance:
                 raise ChallengesFailed(self._failures, order_url=exc.order_url) from exc
             except _OrderTaken as exc:
                 if number < self._engine.max_orders:
-                    self._record.finish(forget=True)
                     continue
                 self._end(exc)
                 raise
             except BaseException as exc:
                 self._scope.cancel("the issuance has ended")  # what still runs beside, after Ctrl-C, say
-                if not self._can_be_resumed(exc):
+                keep = self._can_be_resumed(exc)
+                if not keep:
                     solving.give_up()
                 self._end(exc)
                 raise
             finally:
                 solving.clean_up()
-                self._record.finish(forget=not self._can_be_resumed(sys.exception()))
+                self._record.finish(forget=not keep)
         raise AssertionError("unreachable")
 
-    def _can_be_resumed(self, error: BaseException | None) -> bool:
+    def _can_be_resumed(self, error: BaseException) -> bool:
         """Whether the journal keeps the order: not if the CA or the proofs have spoilt it."""
-        spoilt = isinstance(error, AcmeError) and not isinstance(error, Cancelled | TransportError | TryAgainLater)
-        return self._engine.journal is not None and not spoilt
+        passing = isinstance(error, Cancelled | TransportError | TryAgainLater | JournalError) or (
+            isinstance(error, ProblemError) and error.status >= 500
+        )
+        return self._engine.journal is not None and (passing or not isinstance(error, AcmeError))
 
     def _goes_on(self, solving: Solving, error: ChallengesFailed) -> bool:
         """Whether another order makes sense: for other ways, or without what failed."""
@@ -127,18 +134,7 @@ class Issuance:
 
     def _new_order(self) -> Order:
         self._profile()
-        self._record = Record.begin(
-            self._engine.journal,
-            self._acme.session.directory_url,
-            self._account.url,
-            self._request.identifiers,
-            csr=self._request.csr.public_bytes(Encoding.DER),
-            own_csr=self._request.private_key is None,
-            key=self._request.generated_key,
-        )
-        # The authorizations are read side by side: their connections open while the order is made.
-        many = min(len(self._request.identifiers), self._engine.parallelism)
-        self._acme.session.warm_up(many - 1, self._scope)
+        self._record = self._begin()
         try:
             order = self._send_order(self._replaces())
             self._check_ordered(order)
@@ -149,6 +145,17 @@ class Issuance:
         names = tuple(identifier.value for identifier in self._request.identifiers)
         self._engine.emit(events.OrderCreated(order=order.url, names=names, status=order.status))
         return order
+
+    def _begin(self) -> Record:
+        journal, request = self._engine.journal, self._request
+        if journal is None:
+            return Record()
+        wish = request.wish(self._spec)
+        return Record(journal, journal.begin(*self._where, wish, csr=request.der, key=request.generated_key))
+
+    @property
+    def _where(self) -> tuple[str, str]:
+        return self._acme.session.directory_url, self._account.url
 
     def _replaces(self) -> str | None:
         """The certificate to name in `replaces`: only where the server knows what that means (RFC 9773 §5)."""
@@ -186,7 +193,7 @@ class Issuance:
         if account.orders is None:
             return None
         journal = self._engine.journal
-        known = frozenset() if journal is None else journal.known_urls()
+        known = frozenset() if journal is None else journal.known_urls(*self._where)
         urls = [url for url in self._acme.orders(account, scope=self._scope) if url not in known]
         wanted = {identifier.key for identifier in self._request.identifiers}
         for url in reversed(urls[-_ORDERS_TO_LOOK_AT:]):
@@ -202,24 +209,25 @@ class Issuance:
         journal = self._engine.journal
         if journal is None:
             return None
-        where = self._acme.session.directory_url, self._account.url
-        while entry := journal.unfinished(*where, self._request.identifiers):
+        while entry := journal.unfinished(*self._where, self._request.wish(self._spec)):
             self._record = Record(journal, entry)
             try:
-                request = self._request.restored(self._spec, entry.csr, entry.key)
-                order = None if request is None else self._look_up(entry.url)
+                order = self._look_up(entry.url)
+                if order is not None:
+                    return self._go_on(entry, order)
+                sweep(self._engine, journal, self._record.inherited())
             except BaseException:
                 self._record.finish(forget=False)
                 raise
-            if request is not None and order is not None:
-                self._request = request
-                if entry.url is None:
-                    self._record.ordered(order.url)
-                self._engine.emit(events.OrderResumed(order=order.url, status=order.status))
-                return order
-            sweep(self._engine, self._record.inherited())
             self._record.finish(forget=True)
         return None
+
+    def _go_on(self, entry: OrderEntry, order: Order) -> Order:
+        self._request = self._request.restored(entry.csr, entry.key)
+        if entry.url is None:
+            self._record.ordered(order.url)
+        self._engine.emit(events.OrderResumed(order=order.url, status=order.status))
+        return order
 
     def _look_up(self, url: str | None) -> Order | None:
         """Return the order if it can be gone on with."""
@@ -258,11 +266,9 @@ class Issuance:
     # finalize, RFC 8555 §7.4
 
     def _obtain(self, order: Order) -> Certificate:
-        self._record.reach("finalizing")
         order = self._finalize(order)
         self._engine.emit(events.OrderFinalized(order=order.url, status=order.status))
         order = self._await_certificate(order)
-        self._record.reach("issued")
         chain = self._download(order)
         self._check_issued(chain)
         names = tuple(identifier.value for identifier in self._request.identifiers)

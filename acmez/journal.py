@@ -1,7 +1,7 @@
-"""A crash-safe record of orders and presented answers: one SQLite file, safe for several processes.
+"""A crash-safe record of orders and presented answers, so that after `kill -9` another process goes on.
 
-Every step is written before and after its request, so that after `kill -9` the same order goes on with
-the same key, and what was presented is cleaned up. The file holds private keys: it is made with mode 0600.
+An order and its key are written before it is sent, every answer before it is presented; after the next request
+the journal says how far it got. What the CA knows better, such as whether an order was finalized, it is asked.
 """
 
 from __future__ import annotations
@@ -9,46 +9,32 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import uuid
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from .acme.challenge import Challenge
 from .acme.identifier import Identifier
 from .claims import Claims
-from .errors import AcmezError
+from .errors import JournalError
+from .journal_file import JournalFile
 from .protocols import Handle
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS orders (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    directory TEXT NOT NULL, account TEXT NOT NULL, names TEXT NOT NULL,
-    csr BLOB NOT NULL, own_csr INTEGER NOT NULL, key BLOB, url TEXT, state TEXT NOT NULL, changed REAL NOT NULL
-);
-CREATE TABLE IF NOT EXISTS answers (
-    solver TEXT NOT NULL, type TEXT NOT NULL, identifier TEXT NOT NULL, token TEXT NOT NULL,
-    order_id INTEGER NOT NULL REFERENCES orders (id), challenge TEXT NOT NULL, handle TEXT,
-    PRIMARY KEY (solver, type, identifier, token)
-);
-CREATE INDEX IF NOT EXISTS orders_by_names ON orders (directory, account, names);
-"""
-
-_BY_KEY = "solver = ? AND type = ? AND identifier = ? AND token = ?"
-_FORGET_CLOSED = "DELETE FROM orders WHERE state = 'closed' AND id NOT IN (SELECT order_id FROM answers)"
-
-#: The steps of an order, in their order: about to be ordered, ordered, about to be finalized, issued.
-STATES = ("ordering", "ordered", "finalizing", "issued", "closed")
 
 #: Seconds for which an issued certificate that nobody wrote to a file is offered again.
 KEEP_ISSUED = 86400.0
 
+#: Seconds after which an order that nobody went on with is forgotten; the CA has forgotten it, too.
+KEEP_UNFINISHED = 30 * 86400.0
 
-class JournalError(AcmezError):
-    """The journal cannot be used; the message starts with its path."""
+_THIS_RUN = uuid.uuid4().hex
+
+_UNFINISHED = "directory = ? AND account = ? AND (state = 'open' OR (state = 'issued' AND changed > ? AND holder != ?))"
+_CLOSE = "UPDATE orders SET state = 'closed', key = NULL WHERE"
+_FORGET = "DELETE FROM orders WHERE state = 'closed' AND NOT EXISTS (SELECT 1 FROM answers WHERE order_id = orders.id)"
+_PLACE = "order_id = ? AND run = ? AND solver = ? AND which = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,60 +43,45 @@ class OrderEntry:
 
     Attributes:
         id: the journal's number for it.
+        run: how often it was begun or gone on with.
         url: `None` if it is not known whether the CA took the order.
-        state: one of `STATES`.
         csr: DER of the certificate request.
         key: PEM of its private key, `None` if the key lives elsewhere.
     """
 
     id: int
+    run: int
     url: str | None
-    state: str
     csr: bytes = field(repr=False)
     key: bytes | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What an unfinished order is for: names, or the certificate request that the caller brought."""
-
-    names: tuple[str, ...]
-    csr: bytes | None = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Answer:
-    """A challenge that a solver presented, or was about to."""
+    """A challenge that a solver presented, or was about to, in one run of an order."""
 
+    order_id: int
+    run: int
     solver: str
     challenge: Challenge
     handle: Handle | None
 
 
 class Journal:
-    """Records orders and answers in a file.
+    """Records orders and answers in a file that processes and threads can share.
+
+    It holds private keys, so others must have no access to it. Every method raises `JournalError` if the file
+    cannot be read or written.
 
     Args:
-        path: the SQLite file; it is created if it is not there. A folder beside it holds one lock file
-            for every order that a living process works on.
-
-    Raises:
-        JournalError: the file cannot be opened, or is none.
+        path: the SQLite file on a local disk, which is made when it is first used. A folder beside it holds one
+            lock file for every order that a living process works on.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
-        self._lock = threading.Lock()
-        self._delivered: set[int] = set()
+        self.path = Path(path).absolute()
+        self._file = JournalFile(self.path)
         self._claims = Claims(self.path.with_name(f"{self.path.name}.claims"))
-        try:
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            self._database = sqlite3.connect(self.path, timeout=30.0, isolation_level=None, check_same_thread=False)
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = FULL")
-            self._database.executescript(_SCHEMA)
-        except (OSError, sqlite3.Error) as exc:
-            raise JournalError(f"{self.path}: cannot be used as a journal: {exc}") from exc
 
     def __enter__(self) -> Self:
         return self
@@ -120,196 +91,239 @@ class Journal:
 
     def __reduce__(self) -> tuple[type[Journal], tuple[Path]]:
         """Pickle the path: another process claims for itself."""
-        return Journal, (self.path,)
+        return type(self), (self.path,)
 
     def close(self) -> None:
-        """Close the file and let go of every claim."""
-        with self._lock:
-            self._database.close()
+        """Close the file, which is opened again when it is used, and let go of every claim."""
+        self._file.close()
         self._claims.close()
 
     # Orders
 
-    def begin(
-        self,
-        directory: str,
-        account: str,
-        subjects: Iterable[Identifier],
-        *,
-        csr: bytes,
-        own_csr: bool,
-        key: bytes | None,
-    ) -> OrderEntry:
-        """Note that an order is about to be sent, and claim it."""
-        with self._transaction() as database:
-            cursor = database.execute(
-                "INSERT INTO orders (directory, account, names, csr, own_csr, key, state, changed) "
-                "VALUES (?, ?, ?, ?, ?, ?, 'ordering', ?)",
-                (directory, account, names_key(subjects), csr, own_csr, key, time.time()),
-            )
-            entry = OrderEntry(int(cursor.lastrowid or 0), None, "ordering", csr, key)
-            # Before others can see the order: it is this process's from the start.
-            self._claims.take(entry.id)
-        return entry
+    def begin(self, directory: str, account: str, wish: str, *, csr: bytes, key: bytes | None) -> OrderEntry:
+        """Note that an order is about to be sent, and claim it.
 
-    def unfinished(self, directory: str, account: str, subjects: Iterable[Identifier]) -> OrderEntry | None:
-        """Claim and return an order for the same names that a process left behind, the newest first.
-
-        An issued one counts for a day, unless its certificate was written to a file.
+        Args:
+            directory, account: URLs of the CA's directory and of the account.
+            wish: what is ordered, in words that are the same whenever the same is wanted.
+            csr: DER of the certificate request.
+            key: PEM of its private key, if losing that would lose the certificate.
         """
-        rows = self._read(
-            "SELECT id FROM orders WHERE directory = ? AND account = ? AND names = ? AND state != 'closed' "
-            "AND (state != 'issued' OR changed > ?) ORDER BY id DESC",
-            (directory, account, names_key(subjects), time.time() - KEEP_ISSUED),
+        now = time.time()
+
+        def work(database: sqlite3.Connection) -> int:
+            database.execute(
+                f"{_CLOSE} changed < ? AND (state = 'issued' OR changed < ?)",
+                (now - KEEP_ISSUED, now - KEEP_UNFINISHED),
+            )
+            database.execute(_FORGET)
+            cursor = database.execute(
+                "INSERT INTO orders (directory, account, wish, csr, key, state, run, changed) "
+                "VALUES (?, ?, ?, ?, ?, 'open', 1, ?)",
+                (directory, account, wish, csr, key, now),
+            )
+            number = int(cursor.lastrowid or 0)
+            if not self._take(number):  # before others can see the order
+                raise JournalError(f"{self.path}: the order {number} is another's")
+            taken.append(number)
+            return number
+
+        taken: list[int] = []
+        try:
+            return OrderEntry(self._file.write(work), 1, None, csr, key)
+        except BaseException:
+            for number in taken:
+                self._claims.drop(number)
+            raise
+
+    def unfinished(self, directory: str, account: str, wish: str) -> OrderEntry | None:
+        """Claim and return an order that a process left behind, the newest first.
+
+        An issued one counts for a day, unless its certificate was written to a file, or is with this process.
+        """
+        rows = self._file.read(
+            f"SELECT id FROM orders WHERE {_UNFINISHED} AND wish = ? ORDER BY id DESC",  # noqa: S608 - constants
+            (*self._unfinished_of(directory, account), wish),
         )
         for (number,) in rows:
-            if number not in self._delivered and self._claims.take(number):
+            if self._take(number):
                 # Read again now that nobody else can be at it.
-                entry = self._entry(number)
-                if entry is not None and entry.state != "closed":
+                entry = self._run_again(number)
+                if entry is not None:
                     return entry
                 self._claims.drop(number)
         return None
 
-    def waiting(self, directory: str, account: str) -> list[Wanted]:
-        """Return what orders of an account, left behind by whichever process, are for."""
-        rows = self._read(
-            "SELECT id, names, CASE WHEN own_csr THEN csr END FROM orders WHERE directory = ? AND account = ? "
-            "AND state != 'closed' AND (state != 'issued' OR changed > ?) ORDER BY id",
-            (directory, account, time.time() - KEEP_ISSUED),
+    def waiting(self, directory: str, account: str) -> dict[str, bytes]:
+        """Return the wish and certificate request of every order that no living process works on."""
+        rows = self._file.read(
+            f"SELECT id, wish, csr FROM orders WHERE {_UNFINISHED} ORDER BY id",  # noqa: S608 - constants
+            self._unfinished_of(directory, account),
         )
-        wanted = {
-            (names, csr): Wanted(() if csr else tuple(value for _, value in json.loads(names)), csr)
-            for number, names, csr in rows
-            if number not in self._delivered
-        }
-        return list(wanted.values())
+        left: dict[str, bytes] = {}
+        for number, wish, csr in rows:
+            if self._take(number):
+                self._claims.drop(number)
+                left[wish] = csr
+        return left
 
     def ordered(self, entry: OrderEntry, url: str) -> None:
         """Note that the CA took the order."""
-        with self._transaction() as database:
-            database.execute(
-                "UPDATE orders SET url = ?, state = 'ordered', changed = ? WHERE id = ?", (url, time.time(), entry.id)
-            )
-
-    def reach(self, entry: OrderEntry, state: str) -> None:
-        """Note that the order is "finalizing" or "issued"."""
-        with self._transaction() as database:
-            database.execute("UPDATE orders SET state = ?, changed = ? WHERE id = ?", (state, time.time(), entry.id))
-
-    def finish(self, entry: OrderEntry, *, forget: bool) -> None:
-        """Let go of an order; forget it, or keep it so that it can be gone on with."""
-        if forget:
-            with self._transaction() as database:
-                database.execute("UPDATE orders SET state = 'closed', key = NULL WHERE id = ?", (entry.id,))
-                database.execute(_FORGET_CLOSED)
-        self._claims.drop(entry.id)
-
-    def forget(self, url: str) -> None:
-        """Forget an issued order: its certificate is safe in a file."""
-        with self._transaction() as database:
-            database.execute("UPDATE orders SET state = 'closed', key = NULL WHERE url = ?", (url,))
-            database.execute(_FORGET_CLOSED)
+        self._execute("UPDATE orders SET url = ?, changed = ? WHERE id = ?", (url, time.time(), entry.id))
 
     def delivered(self, entry: OrderEntry) -> None:
         """Note that a caller in this process has the certificate: asking again means wanting another one.
 
-        Earlier certificates for the same names, which nobody wrote to a file, are of no use any more.
+        Earlier ones for the same wish, which nobody wrote to a file, are of no use any more.
         """
-        self._delivered.add(entry.id)
-        with self._transaction() as database:
+
+        def work(database: sqlite3.Connection) -> None:
             database.execute(
-                "UPDATE orders SET state = 'closed', key = NULL WHERE state = 'issued' AND id < ? AND EXISTS ("
-                "SELECT 1 FROM orders AS newer WHERE newer.id = ? AND newer.directory = orders.directory "
-                "AND newer.account = orders.account AND newer.names = orders.names)",
+                "UPDATE orders SET state = 'issued', holder = ?, changed = ? WHERE id = ?",
+                (_holder(), time.time(), entry.id),
+            )
+            database.execute(
+                f"{_CLOSE} state = 'issued' AND id < ? AND (directory, account, wish) = "  # noqa: S608 - constants
+                "(SELECT directory, account, wish FROM orders WHERE id = ?)",
                 (entry.id, entry.id),
             )
-            database.execute(_FORGET_CLOSED)
+            database.execute(_FORGET)
 
-    def known_urls(self) -> frozenset[str]:
-        """Return the URLs of all orders in the journal."""
-        return frozenset(url for (url,) in self._read("SELECT url FROM orders WHERE url IS NOT NULL", ()))
+        self._file.write(work)
+
+    def adopt(self, url: str) -> None:
+        """Note that this process has the certificate of an order, which another one obtained."""
+        self._execute("UPDATE orders SET holder = ? WHERE url = ?", (_holder(), url))
+
+    def finish(self, entry: OrderEntry, *, forget: bool) -> None:
+        """Let go of an order; forget it, or keep it so that it can be gone on with."""
+        try:
+            if forget:
+                self._forget("id = ?", entry.id)
+        finally:
+            self._claims.drop(entry.id)
+
+    def forget(self, url: str) -> None:
+        """Forget an issued order: its certificate is safe in a file."""
+        self._forget("url = ? AND state = 'issued'", url)
+
+    def revoked(self, public_key: bytes) -> None:
+        """Forget what was issued for a key: the certificate must not be offered again.
+
+        Args:
+            public_key: DER of its SubjectPublicKeyInfo, which a certificate request contains as it is.
+        """
+        self._forget("state = 'issued' AND instr(csr, ?)", public_key)
+
+    def known_urls(self, directory: str, account: str) -> frozenset[str]:
+        """Return the URLs of all orders of an account in the journal."""
+        query = "SELECT url FROM orders WHERE directory = ? AND account = ? AND url IS NOT NULL"
+        return frozenset(url for (url,) in self._file.read(query, (directory, account)))
 
     # Answers
 
     def presenting(self, entry: OrderEntry, solver: str, challenges: Sequence[Challenge]) -> None:
         """Note that answers are about to be presented."""
-        with self._transaction() as database:
-            database.executemany(
-                "INSERT OR REPLACE INTO answers (solver, type, identifier, token, order_id, challenge) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                [(*_key(solver, challenge), entry.id, _dump(challenge)) for challenge in challenges],
-            )
+        rows = [(entry.id, entry.run, solver, _which(challenge), _dump(challenge)) for challenge in challenges]
+        statement = "INSERT OR REPLACE INTO answers (order_id, run, solver, which, challenge) VALUES (?, ?, ?, ?, ?)"
+        self._file.write(lambda database: database.executemany(statement, rows))
 
-    def presented(self, solver: str, challenges: Sequence[Challenge], handles: Sequence[Handle | None]) -> None:
+    def presented(
+        self, entry: OrderEntry, solver: str, challenges: Sequence[Challenge], handles: Sequence[Handle | None]
+    ) -> None:
         """Note the handles of answers that are visible.
 
         Raises:
             TypeError, ValueError: a handle is not plain JSON data.
         """
         rows = [
-            (json.dumps(handle), *_key(solver, challenge))
+            (json.dumps(dict(handle)), *_place(entry.id, entry.run, solver, challenge))
             for challenge, handle in zip(challenges, handles, strict=True)
             if handle is not None
         ]
-        with self._transaction() as database:
-            database.executemany(f"UPDATE answers SET handle = ? WHERE {_BY_KEY}", rows)  # noqa: S608 - a constant
+        if rows:
+            statement = f"UPDATE answers SET handle = ? WHERE {_PLACE}"  # noqa: S608 - a constant
+            self._file.write(lambda database: database.executemany(statement, rows))
 
-    def cleaned_up(self, solver: str, challenges: Sequence[Challenge]) -> None:
-        """Note that answers are gone."""
-        with self._transaction() as database:
-            database.executemany(
-                f"DELETE FROM answers WHERE {_BY_KEY}",  # noqa: S608 - a constant
-                [_key(solver, challenge) for challenge in challenges],
-            )
-            database.execute(_FORGET_CLOSED)
+    def cleaned_up(self, entry: OrderEntry, solver: str, challenges: Sequence[Challenge]) -> None:
+        """Note that the answers of this run are gone."""
+        self._remove([_place(entry.id, entry.run, solver, challenge) for challenge in challenges])
 
-    def answers_of(self, entry: OrderEntry) -> list[Answer]:
-        """Return what was presented for an order and is not known to be gone."""
-        rows = self._read("SELECT solver, challenge, handle FROM answers WHERE order_id = ?", (entry.id,))
-        return [
-            Answer(solver, _load(challenge), None if handle is None else json.loads(handle))
-            for solver, challenge, handle in rows
-        ]
+    def swept(self, answer: Answer) -> None:
+        """Note that the answer of an earlier run is gone."""
+        self._remove([_place(answer.order_id, answer.run, answer.solver, answer.challenge)])
+
+    def inherited(self, entry: OrderEntry) -> list[Answer]:
+        """Return what earlier runs presented for an order and is not known to be gone."""
+        return self._answers("order_id = ? AND run < ?", (entry.id, entry.run))
 
     def abandoned(self) -> list[tuple[OrderEntry, list[Answer]]]:
         """Claim and return the orders with answers that no living process takes care of."""
         found = []
-        for (number,) in self._read("SELECT DISTINCT order_id FROM answers ORDER BY order_id", ()):
-            if self._claims.take(number):
-                entry = self._entry(number)
-                if entry is None:
+        for (number,) in self._file.read("SELECT DISTINCT order_id FROM answers ORDER BY order_id", ()):
+            if self._take(number):
+                entry, answers = self._entry(number), self._answers("order_id = ?", (number,))
+                if entry is None or not answers:
                     self._claims.drop(number)
                 else:
-                    found.append((entry, self.answers_of(entry)))
+                    found.append((entry, answers))
         return found
 
-    def _entry(self, number: int) -> OrderEntry | None:
-        rows = self._read("SELECT id, url, state, csr, key FROM orders WHERE id = ?", (number,))
+    def _take(self, number: int) -> bool:
+        try:
+            return self._claims.take(number)
+        except OSError as exc:
+            raise JournalError(f"{exc.filename}: cannot be locked: {exc.strerror}") from exc
+
+    def _run_again(self, number: int) -> OrderEntry | None:
+        self._execute("UPDATE orders SET run = run + 1 WHERE id = ? AND state != 'closed'", (number,))
+        return self._entry(number, "state != 'closed'")
+
+    def _entry(self, number: int, condition: str = "1") -> OrderEntry | None:
+        query = f"SELECT id, run, url, csr, key FROM orders WHERE id = ? AND {condition}"  # noqa: S608 - constants
+        rows = self._file.read(query, (number,))
         return OrderEntry(*rows[0]) if rows else None
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                self._database.execute("BEGIN IMMEDIATE")
-                with self._database:
-                    yield self._database
-            except sqlite3.Error as exc:
-                raise JournalError(f"{self.path}: {exc}") from exc
+    def _answers(self, condition: str, values: Sequence[object]) -> list[Answer]:
+        query = f"SELECT order_id, run, solver, challenge, handle FROM answers WHERE {condition}"  # noqa: S608
+        return [
+            Answer(number, run, solver, _load(challenge), None if handle is None else json.loads(handle))
+            for number, run, solver, challenge, handle in self._file.read(query, values)
+        ]
 
-    def _read(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        with self._lock:
-            return self._database.execute(statement, values).fetchall()
+    def _unfinished_of(self, directory: str, account: str) -> tuple[object, ...]:
+        return directory, account, time.time() - KEEP_ISSUED, _holder()
+
+    def _remove(self, places: Iterable[tuple[object, ...]]) -> None:
+        def work(database: sqlite3.Connection) -> None:
+            database.executemany(f"DELETE FROM answers WHERE {_PLACE}", places)  # noqa: S608 - a constant
+            database.execute(_FORGET)
+
+        self._file.write(work)
+
+    def _forget(self, condition: str, value: object) -> None:
+        def work(database: sqlite3.Connection) -> None:
+            database.execute(f"{_CLOSE} {condition}", (value,))
+            database.execute(_FORGET)
+
+        self._file.write(work)
+
+    def _execute(self, statement: str, values: Sequence[object]) -> None:
+        self._file.write(lambda database: database.execute(statement, values))
 
 
-def names_key(subjects: Iterable[Identifier]) -> str:
-    """Return what orders for the same names have in common."""
-    return json.dumps(sorted(subject.key for subject in subjects))
+def _holder() -> str:
+    """What tells this process from others; it stays so when one forks."""
+    return f"{_THIS_RUN}-{os.getpid()}"
 
 
-def _key(solver: str, challenge: Challenge) -> tuple[str, str, str, str]:
-    return solver, challenge.type, json.dumps(challenge.identifier.key), challenge.token or challenge.url
+def _place(order_id: int, run: int, solver: str, challenge: Challenge) -> tuple[object, ...]:
+    return order_id, run, solver, _which(challenge)
+
+
+def _which(challenge: Challenge) -> str:
+    """What tells a challenge from the others of its order."""
+    return json.dumps([challenge.type, *challenge.identifier.key, challenge.token or challenge.url])
 
 
 def _dump(challenge: Challenge) -> str:

@@ -11,6 +11,7 @@ from .acme.challenge import Challenge
 from .acme.scope import CancelScope
 from .crew import side_by_side
 from .engine import Engine, log
+from .errors import JournalError
 from .protocols import Batching, Handle
 from .record import Record
 from .routing import Route
@@ -31,7 +32,6 @@ class Presenting:
         self._engine = engine
         self._order = order
         self._record = record
-        self._inherited = record.inherited()
         self._scope = scope
         self._over = False
         self._cleaning: threading.Thread | None = None
@@ -56,7 +56,9 @@ class Presenting:
             with self._engine.guards.exclusive(route.solver, challenges, self._scope):
                 for subject in batch:
                     subject.claimed = True
-                self._show(route, [item for item in challenges if self._engine.guards.claim(route.solver, item)])
+                self._show(route, challenges)
+        except JournalError:
+            raise  # no other way would do better
         except Exception as exc:
             self._scope.check()
             raise StepFailed("present", reason_of(exc)) from exc
@@ -65,18 +67,21 @@ class Presenting:
             subject.presented = True
             self._engine.emit(events.ChallengePresented(**subject.about(self._order), seconds=seconds))
 
-    def _show(self, route: Route, new: Sequence[Challenge]) -> None:
+    def _show(self, route: Route, challenges: Sequence[Challenge]) -> None:
         """Call the solver for what no other order shows already."""
         solver, guards = route.solver, self._engine.guards
+        new = [challenge for challenge in challenges if guards.claim(solver, challenge)]
         try:
-            self._record.presenting(route.label, new)
+            self._record.presenting(route.label, challenges)
             if isinstance(solver, Batching) and new:
                 handles = solver.present_many(new, self._scope)
             else:
                 handles = [solver.present(challenge, self._scope) for challenge in new]
             for challenge, handle in zip(new, handles, strict=True):
                 guards.presented(solver, challenge, handle)
-            self._record.presented(route.label, new, handles)
+            # Also of what another order presented: whoever ends last cleans up.
+            known = [guards.handle(solver, challenge) for challenge in challenges]
+            self._record.presented(route.label, challenges, known)
         except BaseException:
             for challenge in new:
                 guards.not_presented(solver, challenge)
@@ -116,8 +121,17 @@ class Presenting:
                 scope=scope,
             )
         self._report_leftovers(claimed)
-        gone = {(subject.current.route.label, subject.current.challenge.token) for subject in claimed}
-        sweep(self._engine, [a for a in self._inherited if (a.solver, a.challenge.token) not in gone])
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove what earlier processes presented for this order, which may be more than this one knows of."""
+        journal = self._record.journal
+        if journal is None:
+            return
+        try:
+            sweep(self._engine, journal, self._record.inherited())
+        except JournalError as exc:
+            log.warning("%s: not swept: %s", self._order, exc)
 
     def _clean_up(self, batch: Sequence[Subject], scope: CancelScope) -> None:
         """Remove the answers of *batch*; those that another thread presents or removes are waited for."""
@@ -140,20 +154,25 @@ class Presenting:
         """Let the solver clean up, but for answers that another order still shows."""
         solver = route.solver
         last: list[tuple[Challenge, Handle | None]] = []
+        done: list[Challenge] = []
         for subject in claimed:
-            unused, handle = self._engine.guards.release(solver, subject.current.challenge)
+            challenge = subject.current.challenge
+            unused, handle = self._engine.guards.release(solver, challenge)
             if unused:
-                last.append((subject.current.challenge, handle))
+                last.append((challenge, handle))
+            else:
+                done.append(challenge)
         try:
             if isinstance(solver, Batching) and last:
                 solver.clean_up_many([item[0] for item in last], [item[1] for item in last], scope)
             else:
                 for challenge, handle in last:
                     solver.clean_up(challenge, handle, scope)
-            self._record.cleaned_up(route.label, [challenge for challenge, _ in last])
+            done += [challenge for challenge, _ in last]
         finally:
             for subject in claimed:
                 subject.claimed = subject.presented = False
+            self._record.cleaned_up(route.label, done)
 
     def _report_leftovers(self, subjects: Sequence[Subject]) -> None:
         for subject in subjects:

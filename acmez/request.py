@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from .acme.errors import InputError
 from .acme.identifier import Identifier
 from .acme.jws import PrivateKey
 from .csr import build_request, identifiers, load_request, request_identifiers
-from .keys import GeneratedKey, generate, load_private_key, private_pem
+from .keys import GeneratedKey, load_private_key, private_pem
 from .protocols import KeyProvider
 from .spec import CertificateSpec
 
@@ -25,13 +28,13 @@ class Request:
         identifiers: what to order.
         csr: the certificate request.
         private_key: its key, `None` if the caller brought the request.
-        generated: whether the key was made for this certificate, and is nowhere else.
+        generated: the type of a key that was made for this certificate, and is nowhere else.
     """
 
     identifiers: tuple[Identifier, ...]
     csr: x509.CertificateSigningRequest
     private_key: PrivateKey | None
-    generated: bool = False
+    generated: str | None = None
 
     @classmethod
     def from_spec(cls, spec: CertificateSpec) -> Request:
@@ -61,34 +64,104 @@ class Request:
             raise InputError("csr: what is in it is the caller's decision")
         return Request(left, build_request(self.private_key, left), self.private_key, self.generated)
 
-    def restored(self, spec: CertificateSpec, csr: bytes, key: bytes | None) -> Request | None:
-        """Return the request that an earlier process made for the same names; `None` if its key is gone.
+    # For the journal
+
+    def wish(self, spec: CertificateSpec) -> str:
+        """Return what is wanted, in words that are the same whenever the same is: then one order does for it.
 
         Args:
-            csr: DER of that request.
-            key: PEM of its private key, if it was generated.
+            spec: where the request comes from.
         """
-        earlier = x509.load_der_x509_csr(csr)
-        if spec.csr is not None:
-            return self if earlier.public_bytes(Encoding.DER) == self.csr.public_bytes(Encoding.DER) else None
-        if key is not None:
-            restored = load_private_key(key, "journal")
-        elif self.private_key is not None and earlier.public_key() == self.private_key.public_key():
-            restored = self.private_key
+        if self.private_key is None:
+            key = {"request": hashlib.sha256(self.der).hexdigest()}
+        elif self.generated is not None:
+            key = {"generated": self.generated}
         else:
-            return None
-        return Request(self.identifiers, earlier, restored, self.generated)
+            key = {"public": hashlib.sha256(public_bytes(self.csr)).hexdigest()}
+        return json.dumps(
+            {
+                "names": sorted(identifier.key for identifier in self.identifiers),
+                "key": key,
+                "profile": spec.profile,
+                "not_before": None if spec.not_before is None else spec.not_before.isoformat(),
+                "not_after": None if spec.not_after is None else spec.not_after.isoformat(),
+            }
+        )
+
+    @property
+    def der(self) -> bytes:
+        """DER of the certificate request."""
+        return self.csr.public_bytes(Encoding.DER)
 
     @property
     def generated_key(self) -> bytes | None:
         """PEM of the private key if losing it would lose the certificate; `None` if it lives elsewhere."""
         return private_pem(self.private_key) if self.generated and self.private_key is not None else None
 
+    def restored(self, csr: bytes, key: bytes | None) -> Request:
+        """Return the request that an earlier process made for the same wish.
 
-def _private_key(given: KeyProvider | PrivateKey | None) -> tuple[PrivateKey, bool]:
-    """Return the key, and whether it was made just now."""
-    if given is None:
-        return generate("ec-p256"), True
+        Args:
+            csr: DER of that request.
+            key: PEM of its private key, if that was generated.
+        """
+        if key is None:
+            return self
+        earlier = x509.load_der_x509_csr(csr)
+        return Request(self.identifiers, earlier, load_private_key(key, "journal"), self.generated)
+
+
+def specs_for(wishes: Mapping[str, bytes], known: Iterable[CertificateSpec]) -> list[CertificateSpec]:
+    """Return specifications for *wishes*, those of *known* where they fit.
+
+    A wish whose key lives elsewhere has none unless it is in *known*.
+
+    Args:
+        wishes: each with the DER of its certificate request.
+    """
+    left = dict(wishes)
+    named = {_names(wish) for wish in wishes}
+    specs = [spec for spec in known if _names_of(spec) in named and left.pop(Request.from_spec(spec).wish(spec), b"")]
+    return specs + [spec for wish, csr in left.items() if (spec := _spec(wish, csr)) is not None]
+
+
+def public_bytes(holder: x509.Certificate | x509.CertificateSigningRequest) -> bytes:
+    """Return DER of the public key."""
+    return holder.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _names(wish: str) -> frozenset[tuple[str, str]]:
+    return frozenset((kind, value) for kind, value in json.loads(wish)["names"])
+
+
+def _names_of(spec: CertificateSpec) -> frozenset[tuple[str, str]]:
+    wanted = identifiers(spec.names) if spec.csr is None else request_identifiers(load_request(spec.csr))
+    return frozenset(identifier.key for identifier in wanted)
+
+
+def _spec(wish: str, csr: bytes) -> CertificateSpec | None:
+    wanted = json.loads(wish)
+    key = wanted["key"]
+    if "public" in key:
+        return None
+    brought = "request" in key
+    return CertificateSpec(
+        names=() if brought else tuple(value for _, value in wanted["names"]),
+        csr=csr if brought else None,
+        key=None if brought else GeneratedKey(key["generated"]),
+        profile=wanted["profile"],
+        not_before=_moment(wanted["not_before"]),
+        not_after=_moment(wanted["not_after"]),
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _private_key(given: KeyProvider | PrivateKey | None) -> tuple[PrivateKey, str | None]:
+    """Return the key, and its type if it was made just now."""
     if isinstance(given, PrivateKey):
-        return given, False
-    return given.get("certificate"), isinstance(given, GeneratedKey)
+        return given, None
+    provider = GeneratedKey() if given is None else given
+    return provider.get("certificate"), provider.type if isinstance(provider, GeneratedKey) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,21 +10,28 @@ from . import events
 from .acme.scope import CancelScope
 from .crew import side_by_side
 from .engine import Engine, log
+from .errors import PluginNotFoundError
 from .subject import reason_of
 
 if TYPE_CHECKING:
-    from .journal import Answer
+    from .journal import Answer, Journal
 
 
-def sweep(engine: Engine, answers: Sequence[Answer]) -> list[str]:
-    """Clean up *answers*, under a deadline of its own.
+def sweep(
+    engine: Engine, journal: Journal, answers: Sequence[Answer], *, parent: CancelScope | None = None
+) -> list[str]:
+    """Clean up *answers*, under a deadline of their own.
+
+    Args:
+        parent: also ends it; `None`: nothing but the deadline does.
 
     Returns:
         One line for each that could not be cleaned up; it stays in the journal.
     """
-    with CancelScope.shield(engine.cleanup_timeout) as scope:
+    rounds = math.ceil(len(answers) / engine.parallelism)
+    with CancelScope(engine.cleanup_timeout * rounds, parent=parent) as scope:
         outcomes = side_by_side(
-            lambda answer: _sweep_one(engine, answer, scope), answers, limit=engine.parallelism, scope=scope
+            lambda answer: _sweep_one(engine, journal, answer, scope), answers, limit=engine.parallelism, scope=scope
         )
     problems = []
     for answer, outcome in zip(answers, outcomes, strict=True):
@@ -42,11 +50,12 @@ def sweep(engine: Engine, answers: Sequence[Answer]) -> list[str]:
     return problems
 
 
-def _sweep_one(engine: Engine, answer: Answer, scope: CancelScope) -> None:
-    route = next((route for route in engine.routes if route.label == answer.solver), None)
-    if route is None or answer.challenge.type not in route.challenge_types:
-        raise LookupError(f"there is no solver {answer.solver!r} for {answer.challenge.type} any more")
-    with engine.guards.exclusive(route.solver, [answer.challenge], scope):
-        route.solver.clean_up(answer.challenge, answer.handle, scope)
-        if engine.journal is not None:
-            engine.journal.cleaned_up(answer.solver, [answer.challenge])
+def _sweep_one(engine: Engine, journal: Journal, answer: Answer, scope: CancelScope) -> None:
+    challenge = answer.challenge
+    routes = [r for r in engine.routes if r.label == answer.solver and challenge.type in r.challenge_types]
+    if not routes:
+        raise PluginNotFoundError(f"there is no solver {answer.solver!r} for {challenge.type} any more")
+    route = max(routes, key=lambda route: route.matches(challenge.identifier, wildcard=challenge.wildcard))
+    with engine.guards.exclusive(route.solver, [challenge], scope):
+        route.solver.clean_up(challenge, answer.handle, scope)
+    journal.swept(answer)
