@@ -109,11 +109,14 @@ class Challenge:
         return f"{self.token}.{self.thumbprint}"
 
     def updated(self, response: Response) -> Challenge:
-        """Return this challenge as the answer tells it anew; an empty or odd answer changes nothing."""
-        try:
-            raw = parse_object(response.body, response.url)
-        except MalformedAnswer:
+        """Return this challenge as the answer tells it anew; an empty answer changes nothing.
+
+        Raises:
+            MalformedAnswer: the answer is not JSON: a captive portal's page, say, and the server saw nothing.
+        """
+        if not response.body.strip():
             return self
+        raw = parse_object(response.body, response.url)
         members = Members(raw, response.url, "challenge")
         error = members.object("error")
         return replace(

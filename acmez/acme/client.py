@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Self
 
 from cryptography import x509
@@ -31,7 +32,7 @@ from .scope import CancelScope
 from .session import Observe, Session
 from .signed import SignedRequests
 from .transport import Response, Transport
-from .wire import JSON, JSONObject, b64encode, is_base64url
+from .wire import JSON, JSONObject, b64encode, is_base64url, parse_object
 
 PEM_CHAIN = "application/pem-certificate-chain"
 
@@ -129,15 +130,15 @@ class Client(SignedRequests):
         Raises:
             AccountDoesNotExist: there is none.
         """
+        read = partial(Account.from_response, key=account.key, url=account.url)
         try:
-            response = self._get(account, account.url, "account", scope)
+            return self._get(account, account.url, "account", scope, read)
         except ProblemError as exc:
             # Google Trust Services, SSL.com and DigiCert refuse, each in its own words.
             own_words = exc.status < 500 and exc.problem.type in (BLANK, ErrorType.MALFORMED)
             if not own_words and exc.status not in (404, 405, 501):
                 raise
             return self.find_account(account.key, scope=scope)
-        return Account.from_response(response, account.key, account.url)
 
     def update_account(self, account: Account, *, contact: Sequence[str], scope: CancelScope | None = None) -> Account:
         """Replace the contacts, by none if *contact* is empty (RFC 8555 §7.3.2)."""
@@ -201,7 +202,7 @@ class Client(SignedRequests):
 
     def delegation(self, account: Account, url: str, *, scope: CancelScope | None = None) -> Delegation:
         """Fetch a delegation (RFC 9115 §2.3.1.3)."""
-        return Delegation.from_response(self._get(account, url, "delegation", scope))
+        return self._get(account, url, "delegation", scope, Delegation.from_response)
 
     # Orders, RFC 8555 §7.4
 
@@ -243,16 +244,11 @@ class Client(SignedRequests):
             allow_certificate_get=allow_certificate_get,
         )
         url = self.directory(scope=scope).require("newOrder")
-        try:
-            return Order.from_response(self._post(account, url, payload, "newOrder", scope, repeatable=False))
-        except LostAnswer as exc:
-            if exc.location is None:
-                raise
-            return self.order(account, exc.location, scope=scope)
+        return self._create(account, url, payload, "newOrder", scope, Order.from_response, self.order)
 
     def order(self, account: Account, url: str, *, scope: CancelScope | None = None) -> Order:
         """Fetch an order (RFC 8555 §7.4)."""
-        return Order.from_response(self._get(account, url, "order", scope), url)
+        return self._get(account, url, "order", scope, partial(Order.from_response, url=url))
 
     def poll_order(
         self,
@@ -333,17 +329,13 @@ class Client(SignedRequests):
         named: dict[str, JSON] = dict(identifier.to_json())
         if subdomain_auth_allowed:
             named["subdomainAuthAllowed"] = True
-        try:
-            response = self._post(account, url, {"identifier": named}, "newAuthz", scope, repeatable=False)
-        except LostAnswer as exc:
-            if exc.location is None:
-                raise
-            return self.authorization(account, exc.location, scope=scope)
-        return Authorization.from_response(response, account)
+        read = partial(Authorization.from_response, account=account)
+        return self._create(account, url, {"identifier": named}, "newAuthz", scope, read, self.authorization)
 
     def authorization(self, account: Account, url: str, *, scope: CancelScope | None = None) -> Authorization:
         """Fetch an authorization with its challenges (RFC 8555 §7.5)."""
-        return Authorization.from_response(self._get(account, url, "authorization", scope), account, url)
+        read = partial(Authorization.from_response, account=account, url=url)
+        return self._get(account, url, "authorization", scope, read)
 
     def poll_authorization(
         self,
@@ -417,8 +409,8 @@ class Client(SignedRequests):
             account: `None` sends a plain GET, where the server allows it (RFC 8739 §3.4).
         """
         if account is None:
-            return Chain.from_response(self.session.get(url, "certificate", scope=scope, accept=PEM_CHAIN))
-        return Chain.from_response(self._get(account, url, "certificate", scope, accept=PEM_CHAIN))
+            return self.session.get_and_read(Chain.from_response, url, "certificate", scope=scope, accept=PEM_CHAIN)
+        return self._get(account, url, "certificate", scope, Chain.from_response, accept=PEM_CHAIN)
 
     def alternates(self, account: Account | None, chain: Chain, *, scope: CancelScope | None = None) -> Iterator[Chain]:
         """Yield the certificate's other chains, each downloaded when it is asked for.
@@ -485,12 +477,20 @@ class Client(SignedRequests):
         if not all(is_base64url(part) for part in name.split(".", 1)) or "." not in name:
             raise InputError(f"{name[:200]!r}: not the id of a certificate (RFC 9773 §4.1)")
         base = self.directory(scope=scope).require("renewalInfo")
-        response = self.session.get(f"{base.rstrip('/')}/{name}", "renewalInfo", scope=scope, accept="application/json")
-        return RenewalInfo.from_response(response)
+        url, read = f"{base.rstrip('/')}/{name}", RenewalInfo.from_response
+        return self.session.get_and_read(read, url, "renewalInfo", scope=scope, accept="application/json")
 
     def _new_account(self, key: SigningKey, payload: JSONObject, scope: CancelScope | None) -> Account:
         url = self.directory(scope=scope).require("newAccount")
-        response = self.session.post(url, payload, "newAccount", key=key, key_id=None, repeatable=True, scope=scope)
-        if response.location is None and "onlyReturnExisting" not in payload:
-            return self.find_account(key, scope=scope)  # ZeroSSL, for an account that exists
-        return Account.from_response(response, key)
+        read = partial(self._read_account, key, payload)
+        account = self.session.post_and_read(
+            read, url, payload, "newAccount", key=key, key_id=None, repeatable=True, scope=scope
+        )
+        return self.find_account(key, scope=scope) if account is None else account
+
+    def _read_account(self, key: SigningKey, payload: JSONObject, response: Response) -> Account | None:
+        if response.location is not None or "onlyReturnExisting" in payload:
+            return Account.from_response(response, key)
+        if response.body.strip():
+            parse_object(response.body, response.url)
+        return None  # ZeroSSL, for an account that exists

@@ -86,11 +86,13 @@ class MalformedAnswer(AcmeError):
 
     Attributes:
         url: where the answer came from.
+        acted: whether the server may have acted on what it was asked for.
     """
 
-    def __init__(self, message: str, *, url: str) -> None:
+    def __init__(self, message: str, *, url: str, acted: bool = True) -> None:
         super().__init__(f"{url}: {message}")
         self.url = url
+        self.acted = acted
 
 
 class PollTimeout(AcmeError):

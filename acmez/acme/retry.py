@@ -62,7 +62,9 @@ class RetryPolicy(Protocol):
 
 @dataclass(frozen=True)
 class DefaultRetry:
-    """Exponential back-off with full jitter; what a server asks for wins, up to a cap.
+    """Exponential back-off with jitter; what a server asks for wins, up to a cap.
+
+    A server that is away for 15 seconds is always waited for: each pause is at least half of its upper bound.
 
     Attributes:
         attempts: give up after so many tries.
@@ -75,8 +77,8 @@ class DefaultRetry:
 
     name: ClassVar[str] = "default"
 
-    attempts: int = 6
-    nonce_attempts: int = 20
+    attempts: int = 8
+    nonce_attempts: int = 200  # a server that rejects nine of ten at random gets its request all the same
     first_delay: float = 0.25
     max_delay: float = 15.0
     budget: float = 90.0
@@ -88,13 +90,13 @@ class DefaultRetry:
 
     def next_delay(self, failure: Failure) -> float | None:
         if failure.kind is FailureKind.BAD_NONCE:
-            return 0.0 if failure.attempt < self.nonce_attempts else None
+            return 0.0 if failure.attempt < self.nonce_attempts and failure.elapsed <= self.budget else None
         if failure.attempt >= self.attempts:
             return None
         if failure.retry_after is not None and failure.retry_after > self.max_retry_after:
             return None
         ceiling = min(self.max_delay, self.first_delay * 2 ** (failure.attempt - 1))
-        delay = random.uniform(0, ceiling)  # noqa: S311 - spreads load, guards nothing
+        delay = random.uniform(ceiling / 2, ceiling)  # noqa: S311 - spreads load, guards nothing
         delay = max(delay, failure.retry_after or 0.0)
         return delay if failure.elapsed + delay <= self.budget else None
 
@@ -121,16 +123,65 @@ def repeat(
             return work(number)
         except AcmeError as exc:
             kind = failure_kind(exc, repeatable=repeatable)
-            if kind is None:
-                raise
-            asked = exc.retry_after if isinstance(exc, ProblemError) else None
-            remaining = scope.remaining()
-            elapsed = time.monotonic() - began
-            delay = policy.next_delay(Failure(kind, operation, number, elapsed, remaining, asked, exc))
-            if delay is None or (remaining is not None and delay >= remaining):
+            delay = None if kind is None else _delay(policy, kind, operation, number, began, exc, scope)
+            if delay is None:
                 raise
         if delay > 0:
             scope.sleep(delay)
+
+
+def settle(
+    send: Callable[[], T],
+    look: Callable[[], T | None],
+    *,
+    policy: RetryPolicy,
+    operation: str,
+    scope: CancelScope,
+) -> T:
+    """Return what *send* returns, or what *look* finds when a failure left open whether the server has acted.
+
+    It is sent again only if *look* finds nothing, and as often as *policy* allows.
+
+    Args:
+        send: sends what must not be acted on twice.
+        look: reads the resource back; `None`: the server has not acted.
+    """
+    began = time.monotonic()
+    number = 0
+    while True:
+        number += 1
+        try:
+            return send()
+        except AcmeError as exc:
+            kind = failure_kind(exc, repeatable=True)
+            if kind is None or failure_kind(exc, repeatable=False) is not None:
+                raise
+            delay = _delay(policy, kind, operation, number, began, exc, scope)
+            if delay is None:
+                found = look()
+                if found is None:
+                    raise
+                return found
+        scope.sleep(delay)
+        found = look()
+        if found is not None:
+            return found
+
+
+def _delay(
+    policy: RetryPolicy,
+    kind: FailureKind,
+    operation: str,
+    number: int,
+    began: float,
+    error: AcmeError,
+    scope: CancelScope,
+) -> float | None:
+    """Return the seconds to wait before the next try, `None` if there is none within the scope."""
+    asked = error.retry_after if isinstance(error, ProblemError) else None
+    remaining = scope.remaining()
+    delay = policy.next_delay(Failure(kind, operation, number, time.monotonic() - began, remaining, asked, error))
+    return None if delay is None or (remaining is not None and delay >= remaining) else delay
 
 
 def failure_kind(error: AcmeError, *, repeatable: bool) -> FailureKind | None:
@@ -150,7 +201,7 @@ def failure_kind(error: AcmeError, *, repeatable: bool) -> FailureKind | None:
             return FailureKind.CONNECT
         case LostAnswer() if repeatable:
             return FailureKind.LOST_ANSWER
-        case MalformedAnswer() if repeatable:
+        case MalformedAnswer() if repeatable or not error.acted:
             return FailureKind.MALFORMED
         case _:
             return None

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TypeVar
 
 from .directory import Directory
 from .errors import AcmeError, Cancelled, MalformedAnswer
@@ -49,6 +50,8 @@ class Exchange:
 
 Observe = Callable[[Exchange], None]
 
+T = TypeVar("T")
+
 
 class Session:
     """Sends the requests of one directory; safe for many threads."""
@@ -65,7 +68,7 @@ class Session:
         self.directory_url = directory_url
         self.transport = transport
         self.nonces = NoncePool()
-        self._retry = retry
+        self.retry = retry
         self._observe = observe
         self._fetching = Gate(1)
         self._fetches = 0
@@ -102,7 +105,7 @@ class Session:
 
     def _fetch(self, scope: CancelScope) -> Directory | AcmeError:
         try:
-            return Directory.from_response(self.get(self.directory_url, "directory", scope=scope))
+            return self.get_and_read(Directory.from_response, self.directory_url, "directory", scope=scope)
         except Cancelled:
             raise  # concerns this caller alone; the next one fetches
         except AcmeError as exc:
@@ -110,14 +113,26 @@ class Session:
 
     def get(self, url: str, operation: str, *, scope: CancelScope | None = None, accept: str = "*/*") -> Response:
         """GET what needs no signature: the directory, renewal information, some certificates."""
+        return self.get_and_read(_whole, url, operation, scope=scope, accept=accept)
+
+    def get_and_read(
+        self,
+        read: Callable[[Response], T],
+        url: str,
+        operation: str,
+        *,
+        scope: CancelScope | None = None,
+        accept: str = "*/*",
+    ) -> T:
+        """Do as `get` and return what *read* makes of the answer; one that it cannot read is asked for again."""
         bound = scope or CancelScope()
 
-        def attempt(number: int) -> Response:
+        def attempt(number: int) -> T:
             response = self._send("GET", url, operation, number, bound, accept=accept)
             self.nonces.keep(response)
-            return _checked(response)
+            return read(_checked(response))
 
-        return repeat(attempt, policy=self._retry, operation=operation, scope=bound, repeatable=True)
+        return repeat(attempt, policy=self.retry, operation=operation, scope=bound, repeatable=True)
 
     # RFC 8555 §6.2 - §6.5
 
@@ -144,20 +159,46 @@ class Session:
             ProblemError: the server refused.
             LostAnswer: no whole answer came to a request that is not repeatable.
         """
+        return self.post_and_read(
+            _whole,
+            url,
+            payload,
+            operation,
+            key=key,
+            key_id=key_id,
+            repeatable=repeatable,
+            accept=accept,
+            scope=scope,
+        )
+
+    def post_and_read(
+        self,
+        read: Callable[[Response], T],
+        url: str,
+        payload: JSONObject | None,
+        operation: str,
+        *,
+        key: SigningKey,
+        key_id: str | None,
+        repeatable: bool,
+        accept: str = "application/json",
+        scope: CancelScope | None = None,
+    ) -> T:
+        """Do as `post` and return what *read* makes of the answer; one that it cannot read counts as malformed."""
         bound = scope or CancelScope()
         if self._directory is None:
             self.directory(bound)  # here rather than for the nonce, where its tries would multiply
 
-        def attempt(number: int) -> Response:
+        def attempt(number: int) -> T:
             # Every try is signed afresh: a server takes a nonce once. The nonce of a badNonce error
             # is the newest in the pool, so the next try takes it (RFC 8555 §6.5).
             nonce = self.nonces.take() or self._new_nonce(number, bound)
             body = dumps(sign(key, url, payload, nonce=nonce, key_id=key_id))
             response = self._send("POST", url, operation, number, bound, accept=accept, body=body)
             self.nonces.keep(response)
-            return _checked(response)
+            return read(_checked(response))
 
-        return repeat(attempt, policy=self._retry, operation=operation, scope=bound, repeatable=repeatable)
+        return repeat(attempt, policy=self.retry, operation=operation, scope=bound, repeatable=repeatable)
 
     def post_as_get(
         self,
@@ -192,7 +233,7 @@ class Session:
         url = self.directory(scope).require("newNonce")
         nonce = nonce_of(_checked(self._send("HEAD", url, "newNonce", attempt, scope)))
         if nonce is None:
-            raise MalformedAnswer("the answer to newNonce holds no usable Replay-Nonce", url=url)
+            raise MalformedAnswer("the answer to newNonce holds no usable Replay-Nonce", url=url, acted=False)
         return nonce
 
     def _send(
@@ -223,6 +264,10 @@ class Session:
             if self._observe is not None:
                 seconds = time.monotonic() - started
                 self._observe(Exchange(operation, method, url, status, started, seconds, attempt, error))
+
+
+def _whole(response: Response) -> Response:
+    return response
 
 
 def _checked(response: Response) -> Response:

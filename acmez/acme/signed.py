@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from .account import Account, listed_urls
-from .errors import LostAnswer, UnsupportedError
+from .errors import InputError, LostAnswer, MalformedAnswer, UnsupportedError
 from .polling import Pollable
+from .problem import ProblemError
 from .scope import CancelScope
 from .session import Session
 from .transport import Response
@@ -16,6 +17,7 @@ from .wire import JSONObject
 _MAX_PAGES = 1000
 
 T = TypeVar("T", bound=Pollable)
+Read = TypeVar("Read")
 
 
 class SignedRequests:
@@ -44,10 +46,46 @@ class SignedRequests:
         url: str,
         operation: str,
         scope: CancelScope | None,
+        read: Callable[[Response], Read],
         *,
         accept: str = "application/json",
-    ) -> Response:
-        return self.session.post_as_get(url, operation, key=account.key, key_id=account.url, accept=accept, scope=scope)
+    ) -> Read:
+        return self.session.post_and_read(
+            read,
+            url,
+            None,
+            operation,
+            key=account.key,
+            key_id=account.url,
+            repeatable=True,
+            accept=accept,
+            scope=scope,
+        )
+
+    def _create(
+        self,
+        account: Account,
+        url: str,
+        payload: JSONObject,
+        operation: str,
+        scope: CancelScope | None,
+        read: Callable[[Response], Read],
+        fetch: Callable[..., Read],
+    ) -> Read:
+        """POST what makes a resource; if the answer is lost or cannot be read, but for its Location, look there."""
+        location = None
+        try:
+            response = self._post(account, url, payload, operation, scope, repeatable=False)
+            location = response.location
+            return read(response)
+        except (LostAnswer, MalformedAnswer) as exc:
+            where = exc.location if isinstance(exc, LostAnswer) else location
+            if where is None:
+                raise
+            try:
+                return fetch(account, where, scope=scope)
+            except (InputError, MalformedAnswer, ProblemError):
+                raise exc from None  # the head may have ended within the Location
 
     def _listed(self, account: Account, page: str | None, member: str, scope: CancelScope | None) -> Iterator[str]:
         if page is None:
@@ -55,9 +93,8 @@ class SignedRequests:
         seen: set[str] = set()
         while page is not None and page not in seen and len(seen) < _MAX_PAGES:
             seen.add(page)
-            response = self._get(account, page, member, scope)
-            yield from listed_urls(response, member)
-            page = next(iter(response.links.get("next", ())), None)
+            urls, page = self._get(account, page, member, scope, lambda response: _page(response, member))
+            yield from urls
 
     def _end(
         self,
@@ -77,3 +114,8 @@ class SignedRequests:
             if found.status != status:
                 raise
             return found
+
+
+def _page(response: Response, member: str) -> tuple[Sequence[str], str | None]:
+    """Return the URLs of one page of a list, and the next page."""
+    return listed_urls(response, member), next(iter(response.links.get("next", ())), None)

@@ -75,10 +75,16 @@ def test_an_answer_updates_it():
     assert (updated.type, updated.token) == ("http-01", EXAMPLE["token"])
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]"])
-def test_an_odd_answer_changes_nothing(body: bytes):
+@pytest.mark.parametrize("body", [b"", b" \n"])
+def test_an_empty_answer_changes_nothing(body: bytes):
     challenge = read(EXAMPLE)
     assert challenge.updated(response(body)) == challenge
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]"])
+def test_an_answer_that_tells_nothing_of_a_challenge_is_refused(body: bytes):
+    with pytest.raises(MalformedAnswer):
+        read(EXAMPLE).updated(response(body))
 
 
 def test_it_prints_as_what_it_proves():
@@ -94,8 +100,9 @@ def test_its_repr_shows_nothing_that_answers_it():
 
 
 @given(bodies(*EXAMPLE, "validated", "error"))
-def test_updating_raises_nothing(body: bytes):
-    assert read(EXAMPLE).updated(response(body)).token == EXAMPLE["token"]
+def test_updating_raises_nothing_else(body: bytes):
+    with contextlib.suppress(MalformedAnswer):
+        assert read(EXAMPLE).updated(response(body)).token == EXAMPLE["token"]
 
 
 @given(bodies(*EXAMPLE))

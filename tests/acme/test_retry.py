@@ -19,7 +19,7 @@ from acmez.acme import (
     MalformedAnswer,
 )
 from acmez.acme.problem import PREFIX, problem_error
-from acmez.acme.retry import failure_kind, repeat
+from acmez.acme.retry import failure_kind, repeat, settle
 from tests.acme.answers import URL, response
 
 LOST = LostAnswer("lost", method="POST", url=URL)
@@ -93,7 +93,7 @@ class TestDefaultPolicy:
         for attempt, most in ((1, 1.0), (2, 2.0), (3, 4.0), (4, 8.0), (20, 8.0)):
             delays = {policy.next_delay(failure(FailureKind.SERVER_ERROR, attempt)) for _ in range(50)}
             assert len(delays) == 50
-            assert all(delay is not None and 0 <= delay <= most for delay in delays)
+            assert all(delay is not None and most / 2 <= delay <= most for delay in delays)
 
     def test_it_gives_up_after_so_many_tries(self):
         policy = DefaultRetry(attempts=3)
@@ -101,11 +101,19 @@ class TestDefaultPolicy:
         assert policy.next_delay(failure(FailureKind.CONNECT, 2)) is not None
         assert policy.next_delay(failure(FailureKind.CONNECT, 3)) is None
 
+    def test_a_server_that_is_away_for_15_seconds_is_waited_for(self):
+        policy, waited, attempt = DefaultRetry(), 0.0, 1
+        while (delay := policy.next_delay(failure(FailureKind.CONNECT, attempt, elapsed=waited))) is not None:
+            waited, attempt = waited + delay, attempt + 1
+
+        assert waited > 15.0
+
     def test_nonces_cost_no_waiting_and_have_tries_of_their_own(self):
         policy = DefaultRetry(attempts=1, nonce_attempts=5)
 
         assert policy.next_delay(failure(FailureKind.BAD_NONCE, 4)) == 0.0
         assert policy.next_delay(failure(FailureKind.BAD_NONCE, 5)) is None
+        assert policy.next_delay(failure(FailureKind.BAD_NONCE, 4, elapsed=91.0)) is None
 
     def test_what_the_server_asks_for_wins_up_to_the_cap(self):
         policy = DefaultRetry(max_retry_after=60.0)
@@ -199,3 +207,48 @@ class TestRepeating:
     def test_nothing_is_tried_under_a_scope_that_has_ended(self):
         with pytest.raises(DeadlineExceeded):
             repeat(Work(KeyError()), policy=Policy(), operation="x", scope=CancelScope(0), repeatable=True)
+
+
+class TestSettling:
+    """What must not be acted on twice is sent again only if the server did not act."""
+
+    @staticmethod
+    def settle(policy: Policy, send: Work, look: Work, scope: CancelScope | None = None) -> int:
+        def found() -> int | None:
+            return look(2) or None
+
+        return settle(lambda: send(1), found, policy=policy, operation="finalize", scope=scope or CancelScope())
+
+    @pytest.mark.parametrize("doubt", [LOST, MALFORMED, refused(500), refused(502)])
+    def test_what_the_server_acted_on_is_found(self, doubt: AcmeError):
+        policy = Policy(0.0)
+
+        assert self.settle(policy, Work(doubt, KeyError()), Work()) == 2
+        assert (policy.asked[0].operation, policy.asked[0].attempt, policy.asked[0].error) == ("finalize", 1, doubt)
+
+    def test_what_it_did_not_act_on_is_sent_again(self):
+        nothing = iter([None, None])
+        send = Work(LOST, refused(500))
+
+        found = settle(
+            lambda: send(1), lambda: next(nothing), policy=Policy(0.0, 0.0), operation="x", scope=CancelScope()
+        )
+
+        assert found == 1
+
+    def test_a_last_look_is_taken_when_the_policy_gives_up(self):
+        assert self.settle(Policy(None), Work(LOST), Work()) == 2
+        with pytest.raises(LostAnswer):
+            settle(lambda: Work(LOST)(1), lambda: None, policy=Policy(None), operation="x", scope=CancelScope())
+
+    def test_a_malformed_answer_before_the_request_leaves_no_doubt(self):
+        no_nonce = MalformedAnswer("no nonce", url=URL, acted=False)
+
+        assert failure_kind(no_nonce, repeatable=False) is FailureKind.MALFORMED
+
+    @pytest.mark.parametrize("plain", [UNREACHED, refused(503), refused(400), refused(429)])
+    def test_what_leaves_no_doubt_comes_out_at_once(self, plain: AcmeError):
+        policy = Policy()
+        with pytest.raises(type(plain)):
+            self.settle(policy, Work(plain), Work(KeyError()))
+        assert policy.asked == []

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -27,7 +28,8 @@ from acmez.acme import (
     Transport,
 )
 from acmez.acme.session import Session
-from acmez.acme.wire import b64decode
+from acmez.acme.transport import Response
+from acmez.acme.wire import JSONObject, b64decode, parse_object
 from tests.acme.server import NONCES, LoopbackServer, Peer, Request, problem, reply
 
 pytestmark = pytest.mark.usefixtures("no_thread_is_left_behind")
@@ -165,6 +167,13 @@ class TestBadNonces:
         assert header(server.asked("/thing")[0])["nonce"] == "fresh"
         assert len(server.asked("/thing")) == 1
 
+    def test_a_missing_nonce_is_asked_for_again_also_for_what_must_not_be_repeated(self, server: LoopbackServer, post):
+        server.on(NONCES, reply(200), reply(200, replay_nonce="fresh"))
+
+        post(repeatable=False)
+
+        assert len(server.asked("/thing")) == 1
+
     def test_a_lost_nonce_leaves_no_doubt_about_the_request(self, server: LoopbackServer, post):
         server.on(NONCES, close_after_reading)
 
@@ -204,6 +213,20 @@ class TestRepeating:
         server.on("/thing", answer, reply(200, "ok"))
 
         assert post(repeatable=False) == b"ok"
+
+    def test_an_answer_that_cannot_be_read_is_asked_for_again(
+        self, server: LoopbackServer, session: Session, key: SigningKey
+    ):
+        server.on("/thing", reply(200, "<html>"), reply(200, {"a": 1}))
+
+        def read(response: Response) -> JSONObject:
+            return parse_object(response.body, response.url)
+
+        send = partial(session.post_and_read, read, f"{server.url}/thing", None, "thing", key=key, key_id=ACCOUNT)
+        assert send(repeatable=True) == {"a": 1}
+        server.on("/thing", reply(200, "<html>"), reply(200, {"a": 1}))
+        with pytest.raises(MalformedAnswer):
+            send(repeatable=False)
 
     def test_who_is_asked_to_come_back_in_hours_does_not_wait(self, server: LoopbackServer, post):
         server.on("/thing", problem(429, "rateLimited", retry_after="86400"))
