@@ -36,6 +36,14 @@ class _Default:
         yield DefaultRetry
 
 
+class _DnsPropagation:
+    @hookimpl
+    def acmez_waiters(self) -> Iterator[type[Waiter]]:
+        from .waiters.dns import DnsPropagation
+
+        yield DnsPropagation
+
+
 class _HttpSelfCheck:
     @hookimpl
     def acmez_waiters(self) -> Iterator[type[Waiter]]:
@@ -47,4 +55,5 @@ class _HttpSelfCheck:
 file = _File()
 generated = _Generated()
 default = _Default()
+dns_propagation = _DnsPropagation()
 http_self_check = _HttpSelfCheck()

@@ -18,7 +18,7 @@ from pathlib import Path
 from .errors import PluginConflictError, PluginError, PluginLoadError
 from .hookspecs import PROJECT
 
-_BUILT_IN = ("default", "file", "generated", "http-self-check")
+_BUILT_IN = ("default", "dns-propagation", "file", "generated", "http-self-check")
 
 
 @dataclass(frozen=True)

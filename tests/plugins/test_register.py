@@ -233,8 +233,9 @@ def test_a_module_that_is_not_there(manager: PluginManager):
     with pytest.raises(PluginLoadError) as caught:
         manager.load("my_app.acme_hooks")
     assert str(caught.value) == (
-        "plugin 'my_app.acme_hooks' is neither installed nor a module that can be imported (installed: default, file, "
-        "generated, http-self-check; write './my_app/acme_hooks.py' for a file beside the configuration)"
+        "plugin 'my_app.acme_hooks' is neither installed nor a module that can be imported (installed: default, "
+        "dns-propagation, file, generated, http-self-check; write './my_app/acme_hooks.py' for a file beside the "
+        "configuration)"
     )
 
 

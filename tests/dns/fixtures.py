@@ -1,0 +1,61 @@
+"""Fixtures that start name servers, for the tests of the core and of every DNS plugin."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import TypeVar
+
+import pytest
+
+from tests.dns.servers import DnsServer, MissingError
+from tests.no_skips import is_ci
+from tests.pebble.ports import ReservedPorts
+
+Server = TypeVar("Server", bound=DnsServer)
+
+
+class Starter:
+    """Starts name servers, which end with the fixture.
+
+    Attributes:
+        port: one that is free on every loopback address.
+    """
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
+
+    def ports(self, count: int) -> list[int]:
+        """Return free ports."""
+        return self._stack.enter_context(ReservedPorts(count)).numbers
+
+    def __call__(self, server: Server) -> Server:
+        """Start *server*; the test is skipped where it is not installed, but never in CI."""
+        try:
+            self._stack.enter_context(server)
+        except MissingError as error:
+            if is_ci(os.environ):
+                raise
+            pytest.skip(str(error))
+        return server
+
+
+@contextlib.contextmanager
+def starting() -> Iterator[Starter]:
+    with contextlib.ExitStack() as stack:
+        yield Starter(stack)
+
+
+@pytest.fixture
+def start_server() -> Iterator[Starter]:
+    """Start name servers that end with the test."""
+    with starting() as starter:
+        yield starter
+
+
+@pytest.fixture(scope="module")
+def start_module_server() -> Iterator[Starter]:
+    """Start name servers that end with the last test of the module."""
+    with starting() as starter:
+        yield starter

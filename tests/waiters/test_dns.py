@@ -1,0 +1,536 @@
+"""The waiter asks whom a CA would ask, and says which server still shows what."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import dns.flags
+import dns.message
+import dns.rdatatype
+import pytest
+import trustme
+
+from acmez import options
+from acmez.acme.challenge import Challenge
+from acmez.acme.challenges import txt_record
+from acmez.acme.errors import Cancelled, DeadlineExceeded, InputError
+from acmez.acme.identifier import Identifier
+from acmez.acme.scope import CancelScope
+from acmez.dns import exchange
+from acmez.kinds import WAITER
+from acmez.plugins import PluginManager
+from acmez.protocols import Waiter
+from acmez.waiters.dns import DnsPropagation, PropagationError
+from tests.dns.scripted import Answer, ScriptedServer, answer, silent
+
+ENOUGH = 30.0
+SOA = "example.test. 60 IN SOA ns1.example.test. root.example.test. 1 3600 600 86400 30"
+Start = Callable[..., ScriptedServer]
+
+
+def challenge_for(name: str = "example.test", kind: str = "dns-01") -> Challenge:
+    return Challenge(
+        type=kind,
+        url="https://ca.test/challenge/1",
+        status="pending",
+        identifier=Identifier.dns(name),
+        token="tok-EN_1",
+        thumbprint="thumb-PRINT_1",
+        account_url="https://ca.test/account/1",
+        raw={"token": "tok-EN_1", "issuer-domain-names": ["ca.test"]},
+    )
+
+
+CHALLENGE = challenge_for()
+NAME = "_acme-challenge.example.test"
+VALUE = txt_record(CHALLENGE).value
+RECORD = f"{NAME}. 60 IN TXT {VALUE}"
+
+
+@pytest.fixture
+def scope() -> CancelScope:
+    return CancelScope(ENOUGH)
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    with contextlib.ExitStack() as stack:
+        yield lambda *args, **options: stack.enter_context(ScriptedServer(*args, **options).running())
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for no answer longer than a loopback server needs."""
+    monkeypatch.setattr(exchange, "_UDP_PATIENCE", (0.2, 0.2))
+
+
+def shows(*lines: str) -> Answer:
+    """Answer TXT queries with *lines*, and all others with the zone's SOA."""
+
+    def script(query: dns.message.Message) -> list[dns.message.Message]:
+        asked = query.question[0].rdtype
+        return [answer(query, *lines) if asked == dns.rdatatype.TXT else answer(query, authority=[SOA])]
+
+    return script
+
+
+def looking_once(*servers: ScriptedServer, **options: object) -> DnsPropagation:
+    return DnsPropagation(
+        nameservers=[server.where for server in servers],
+        timeout=0.05,
+        interval=0.05,
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def failure(waiter: DnsPropagation, challenge: Challenge = CHALLENGE) -> str:
+    with pytest.raises(PropagationError) as caught:
+        waiter.wait(challenge, CancelScope(ENOUGH))
+    return str(caught.value)
+
+
+def test_it_is_a_waiter_that_is_found_by_its_name():
+    as_protocol: Waiter = DnsPropagation()
+    assert PluginManager(discover=False).find(WAITER, as_protocol.name) is DnsPropagation
+
+
+class TestOptions:
+    def test_every_one_can_be_written_in_a_file(self):
+        table = {
+            "timeout": 5.0,
+            "quorum": 2,
+            "ask": "both",
+            "resolvers": ["192.0.2.1", "https://dns.example/dns-query"],
+            "nameservers": {"example.net": ["192.0.2.2:5353", "ns1.example.net"]},
+            "families": ["ipv4"],
+        }
+        made = options.build(DnsPropagation, table)
+        assert made.nameservers == {"example.net": ["192.0.2.2:5353", "ns1.example.net"]}
+        assert (made.quorum, made.families) == (2, ["ipv4"])
+
+    @pytest.mark.parametrize(
+        ("wrong", "message"),
+        [
+            ({"timeout": 0.0}, "timeout: 0 is not between 0 and 86400 seconds"),
+            ({"quorum": 0}, "quorum: 0 servers prove nothing (write a number above 0, or 'all')"),
+            ({"families": []}, "families: at least one of 'ipv4' and 'ipv6' is needed"),
+            ({"min_delay": -1.0}, "min_delay: -1 is not between 0 and 86400 seconds"),
+            ({"port": 0}, "port: 0 is not a port (1-65535)"),
+            (
+                {"resolvers": ["192.0.2"]},
+                "resolvers: '192.0.2' is no name server (write 192.0.2.1, [2001:db8::1]:53 or a name)",
+            ),
+            ({"resolvers": ["192.0.2.1:0"]}, "resolvers: '192.0.2.1:0': '0' is not a port (1-65535)"),
+            ({"resolvers": ["https://"]}, "resolvers: 'https://' is no URL"),
+            (
+                {"nameservers": ["https://dns.example/"]},
+                (
+                    "nameservers: 'https://dns.example/' is a URL, not a name server "
+                    "(write 192.0.2.1, [2001:db8::1]:53 or a name)"
+                ),
+            ),
+            ({"nameservers": {"a..b": ["192.0.2.1"]}}, "nameservers: 'a..b' is no domain name"),
+        ],
+    )
+    def test_a_wrong_one_is_told(self, wrong, message):
+        with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole message is compared
+            DnsPropagation(**wrong)
+        assert str(caught.value) == message
+
+
+class TestSeen:
+    @pytest.mark.parametrize("kind", ["dns-01", "dns-account-01", "dns-persist-01"])
+    def test_it_returns_when_the_value_is_there(self, start, scope, kind):
+        challenge = challenge_for(kind=kind)
+        record = txt_record(challenge)
+        server = start(shows(f'{record.name}. 60 IN TXT "{record.value}"'))
+        DnsPropagation(nameservers=[server.where]).wait(challenge, scope)
+        assert server.asked == [f"{record.name} TXT"]
+
+    def test_other_values_at_the_name_and_pieces_of_the_value_do_not_matter(self, start, scope):
+        server = start(shows(f'{NAME}. 60 IN TXT "other"', f'{NAME}. 60 IN TXT "{VALUE[:9]}" "{VALUE[9:]}"'))
+        DnsPropagation(nameservers=[server.where]).wait(CHALLENGE, scope)
+
+    def test_it_asks_again_until_the_value_is_there(self, start, scope):
+        def late(query: dns.message.Message) -> list[dns.message.Message]:
+            return [answer(query, *([RECORD] if len(server.asked) > 2 else []))]
+
+        server = start(late)
+        DnsPropagation(nameservers=[server.where], interval=0.01).wait(CHALLENGE, scope)
+        assert server.asked == [f"{NAME} TXT"] * 3
+
+    def test_every_server_must_have_it(self, start):
+        first, second = start(shows(RECORD)), start(shows(f"{NAME}. 60 IN TXT old"))
+        message = failure(looking_once(first, second))
+        assert message == (f"{NAME}: the record is not everywhere after 0.05 s: {second.where}: only 'old'")
+
+    def test_a_quorum_is_enough(self, start, scope):
+        servers = [start(shows(RECORD)), start(shows(RECORD)), start(shows())]
+        looking_once(*servers, quorum=2).wait(CHALLENGE, scope)
+        assert "no TXT record" in failure(looking_once(*servers, quorum=3))
+
+    def test_the_nameservers_of_the_smallest_zone_count(self, start, scope):
+        right, wrong = start(shows(RECORD)), start(silent)
+        table = {".": [wrong.where], "test": [wrong.where], "example.test": [right.where]}
+        DnsPropagation(nameservers=table).wait(CHALLENGE, scope)
+        assert wrong.asked == []
+
+    def test_a_further_delay_is_waited_when_it_is_seen(self, start):
+        server = start(shows(RECORD))
+        with pytest.raises(DeadlineExceeded):
+            DnsPropagation(nameservers=[server.where], min_delay=60.0).wait(CHALLENGE, CancelScope(0.3))
+        assert server.asked
+
+    def test_ipv6_servers_are_asked(self, start, scope):
+        server = start(shows(RECORD), address="::1")
+        DnsPropagation(nameservers=[server.where]).wait(CHALLENGE, scope)
+
+    def test_servers_can_be_given_by_name(self, start, scope):
+        server = start(shows(RECORD))
+        DnsPropagation(nameservers=[f"localhost:{server.port}"], dead_after=0.01, interval=0.01).wait(CHALLENGE, scope)
+
+
+class TestDeadServers:
+    def test_one_that_answers_nobody_is_ignored_after_a_while(self, start, scope, impatient):
+        alive, dead = start(shows(RECORD)), start(silent)
+        waiter = DnsPropagation(nameservers=[alive.where, dead.where], dead_after=0.1, interval=0.05)
+        waiter.wait(CHALLENGE, scope)
+        asked = len(dead.asked)
+        waiter.wait(challenge_for(), scope)
+        assert len(dead.asked) == asked, "a server that is known to be dead holds up nobody else"
+
+    def test_one_where_nothing_listens_is_ignored_after_a_while(self, start, scope):
+        alive = start(shows(RECORD))
+        waiter = DnsPropagation(nameservers=[alive.where, "127.0.0.1:1"], dead_after=0.05, interval=0.02)
+        waiter.wait(CHALLENGE, scope)
+
+    def test_one_that_refuses_everybody_is_ignored_after_a_while(self, start, scope):
+        alive, lame = start(shows(RECORD)), start(lambda query: [answer(query, rcode="REFUSED")])
+        DnsPropagation(nameservers=[alive.where, lame.where], dead_after=0.05, interval=0.02).wait(CHALLENGE, scope)
+
+    def test_a_family_that_cannot_be_reached_is_ignored_at_once(self, start, scope, monkeypatch):
+        real = asyncio.BaseEventLoop.create_datagram_endpoint
+
+        async def without_ipv6(loop, protocol, remote_addr):
+            if ":" in remote_addr[0]:
+                raise OSError(errno.ENETUNREACH, "Network is unreachable")
+            return await real(loop, protocol, remote_addr=remote_addr)
+
+        monkeypatch.setattr(asyncio.BaseEventLoop, "create_datagram_endpoint", without_ipv6)
+        alive = start(shows(RECORD))
+        waiter = DnsPropagation(nameservers=[alive.where, "2001:db8::1"], timeout=0.05, dead_after=3600.0)
+        waiter.wait(CHALLENGE, scope)
+
+    def test_if_all_are_dead_that_is_told(self, start, impatient):
+        dead = start(silent)
+        waiter = DnsPropagation(nameservers=[dead.where], dead_after=0.01, timeout=0.05)
+        assert failure(waiter).endswith(f"{dead.where}: no answer (ignored)")
+
+
+class TestHostileAnswers:
+    def test_what_does_not_answer_the_question_is_not_heard(self, start, scope):
+        def forged(query: dns.message.Message) -> list[dns.message.Message | bytes]:
+            other_id = answer(query, RECORD)
+            other_id.id ^= 1
+            other_name = answer(dns.message.make_query("other.test", "TXT", id=query.id), RECORD)
+            return [b"\0" * 12, b"junk", other_id, other_name, query, answer(query, f"{NAME}. 60 IN TXT old")]
+
+        assert failure(looking_once(start(forged))).endswith("only 'old'")
+
+    def test_records_at_other_names_are_not_believed(self, start):
+        server = start(shows(f"other.example.test. 60 IN TXT {VALUE}"))
+        assert failure(looking_once(server)).endswith("no TXT record")
+
+    def test_a_truncated_answer_is_fetched_over_tcp(self, start, scope):
+        def truncated(query: dns.message.Message) -> list[dns.message.Message]:
+            short = answer(query)
+            short.flags |= dns.flags.TC
+            return [short]
+
+        server = start(truncated, shows(RECORD))
+        DnsPropagation(nameservers=[server.where]).wait(CHALLENGE, scope)
+        assert server.asked == [f"{NAME} TXT", f"{NAME} TXT/tcp"]
+
+    def test_a_huge_answer_is_read_and_told_in_short(self, start):
+        many = [f'{NAME}. 60 IN TXT "{number:05} {"x" * 200}"' for number in range(250)]
+
+        def truncated(query: dns.message.Message) -> list[dns.message.Message]:
+            short = answer(query)
+            short.flags |= dns.flags.TC
+            return [short]
+
+        message = failure(looking_once(start(truncated, shows(*many))))
+        assert message.endswith(" and 246 more")
+        assert len(message) < 500
+
+    @pytest.mark.parametrize("length", [0, 5, 300])
+    def test_half_an_answer_over_tcp_is_none(self, start, length):
+        def truncated(query: dns.message.Message) -> list[dns.message.Message]:
+            short = answer(query)
+            short.flags |= dns.flags.TC
+            return [short]
+
+        server = start(truncated, lambda query: [(query.to_wire()[:2] + b"\x81" * 300)[:length]])
+        assert failure(looking_once(server)).endswith(("a malformed answer", "an answer to something else"))
+
+    @pytest.mark.parametrize("rcode", ["SERVFAIL", "REFUSED", "NXDOMAIN"])
+    def test_a_failure_is_told(self, start, rcode):
+        server = start(lambda query: [answer(query, rcode=rcode)])
+        assert failure(looking_once(server)).endswith({"NXDOMAIN": "no such name"}.get(rcode, rcode))
+
+    def test_a_value_is_shown_without_what_a_terminal_would_obey(self, start):
+        server = start(shows(f'{NAME}. 60 IN TXT "\\027[31m\\200"'))
+        assert failure(looking_once(server)).endswith(r"only '\x1b[31m\\xc8'")
+
+
+class TestAliases:
+    def test_they_are_followed(self, start, scope):
+        server = start(
+            lambda query: [
+                answer(query, f"{NAME}. 60 IN CNAME x.acme.test.")
+                if str(query.question[0].name) == f"{NAME}."
+                else answer(query, f"x.acme.test. 60 IN TXT {VALUE}")
+            ]
+        )
+        DnsPropagation(nameservers=[server.where]).wait(CHALLENGE, scope)
+        assert server.asked == [f"{NAME} TXT", "x.acme.test TXT"]
+
+    def test_what_comes_along_of_another_zone_is_not_believed(self, start):
+        first = start(shows(f"{NAME}. 60 IN CNAME x.acme.test.", f"x.acme.test. 60 IN TXT {VALUE}"))
+        second = start(shows())
+        waiter = DnsPropagation(nameservers={"example.test": [first.where], "acme.test": [second.where]}, timeout=0.05)
+        assert failure(waiter).endswith(f"{second.where}: no TXT record")
+
+    def test_a_dname_above_counts(self, start, scope):
+        server = start(
+            lambda query: [
+                answer(query, "example.test. 60 IN DNAME acme.test.")
+                if str(query.question[0].name) == f"{NAME}."
+                else answer(query, f"_acme-challenge.acme.test. 60 IN TXT {VALUE}")
+            ]
+        )
+        DnsPropagation(nameservers=[server.where]).wait(CHALLENGE, scope)
+
+    def test_they_are_an_error_where_the_ca_does_not_follow_them(self, start):
+        server = start(shows(f"{NAME}. 60 IN CNAME x.acme.test."))
+        message = failure(looking_once(server, follow_cname=False))
+        assert message.endswith(f"{NAME}: an alias of x.acme.test, which the CA does not follow")
+
+    @pytest.mark.parametrize("target", [NAME, "_acme-challenge.EXAMPLE.test"])
+    def test_a_loop_is_told(self, start, target):
+        assert failure(looking_once(start(shows(f"{NAME}. 60 IN CNAME {target}.")))).endswith(": a loop")
+
+    def test_an_endless_chain_is_told(self, start):
+        server = start(
+            lambda query: [answer(query, f"{query.question[0].name} 60 IN CNAME x.{query.question[0].name}")]
+        )
+        assert failure(looking_once(server)).endswith(": too many aliases")
+        assert len(server.asked) < 40
+
+    def test_servers_that_disagree_must_all_lead_to_the_value(self, start):
+        right = start(shows(f"{NAME}. 60 IN CNAME x.acme.test."))
+        old = start(shows(f"{NAME}. 60 IN CNAME old.acme.test."))
+        behind = start(lambda query: [answer(query, f"x.acme.test. 60 IN TXT {VALUE}")])
+        waiter = DnsPropagation(
+            nameservers={"example.test": [right.where, old.where], "acme.test": [behind.where]}, timeout=0.05
+        )
+        assert failure(waiter).endswith(f"{behind.where}: no TXT record")
+
+
+class TestResolvers:
+    def test_they_are_asked_alone_where_nothing_else_can_be_reached(self, start, scope):
+        server = start(shows(f"{NAME}. 60 IN CNAME x.acme.test.", f"x.acme.test. 60 IN TXT {VALUE}"))
+        DnsPropagation(ask="resolvers", resolvers=[server.where]).wait(CHALLENGE, scope)
+        assert server.asked == [f"{NAME} TXT"]
+
+    def test_they_are_asked_too_when_the_nameservers_have_it(self, start):
+        nameserver, resolver = start(shows(RECORD)), start(shows())
+        message = failure(looking_once(nameserver, ask="both", resolvers=[resolver.where]))
+        assert message.endswith(f"{resolver.where}: no TXT record")
+
+    def test_they_are_not_asked_before(self, start):
+        nameserver, resolver = start(shows()), start(shows())
+        failure(looking_once(nameserver, ask="both", resolvers=[resolver.where]))
+        assert resolver.asked == []
+
+    def test_one_that_remembers_the_absence_is_not_asked_before_it_forgets(self, start):
+        server = start(lambda query: [answer(query, rcode="NXDOMAIN", authority=[SOA])])
+        waiter = DnsPropagation(ask="resolvers", resolvers=[server.where], interval=0.01, timeout=0.3)
+        failure(waiter)
+        assert len(server.asked) == 2  # at once, and at the very end
+
+    def test_they_can_be_asked_over_https(self, monkeypatch, tmp_path, scope):
+        with doh_server(shows(RECORD), monkeypatch, tmp_path) as url:
+            DnsPropagation(ask="resolvers", resolvers=[url]).wait(CHALLENGE, scope)
+
+    def test_an_https_server_that_fails_is_told(self, monkeypatch, tmp_path):
+        with doh_server(None, monkeypatch, tmp_path) as url:
+            message = failure(DnsPropagation(ask="resolvers", resolvers=[url], timeout=0.05))
+        assert message.endswith(f"{url}: HTTP status 503")
+
+    def test_an_https_server_that_nobody_vouches_for_is_not_believed(self, monkeypatch, tmp_path):
+        with doh_server(shows(RECORD), monkeypatch, tmp_path) as url:
+            monkeypatch.delenv("SSL_CERT_FILE")
+            message = failure(DnsPropagation(ask="resolvers", resolvers=[url], timeout=0.05))
+        assert "no answer" in message
+
+
+class TestSharing:
+    def test_names_that_wait_at_once_ask_for_the_same_once(self, start, scope):
+        served = threading.Event()
+
+        def slow(query: dns.message.Message) -> list[dns.message.Message]:
+            served.wait(0.2)
+            return [answer(query, RECORD)]
+
+        server = start(slow)
+        waiter = DnsPropagation(nameservers=[server.where])
+        with ThreadPoolExecutor(20) as pool:
+            list(pool.map(lambda _: waiter.wait(CHALLENGE, scope), range(20)))
+        assert server.asked == [f"{NAME} TXT"]
+
+    def test_a_hundred_names_of_a_zone_share_all_lookups_but_their_own(self, start, scope):
+        def zone(query: dns.message.Message) -> list[dns.message.Message]:
+            name, kind = query.question[0].name, query.question[0].rdtype
+            match dns.rdatatype.to_text(kind):
+                case "TXT":
+                    return [answer(query, f"{name} 60 IN TXT {VALUE}")]
+                case "NS":
+                    return [answer(query, f"{name} 60 IN NS ns1.example.test.")]
+                case "A":
+                    return [answer(query, f"{name} 60 IN A 127.0.0.1")]
+            return [answer(query, authority=[SOA])]
+
+        server = start(zone)
+        waiter = DnsPropagation(resolvers=[server.where], port=server.port)
+        with ThreadPoolExecutor(100) as pool:
+            list(pool.map(lambda n: waiter.wait(challenge_for(f"n{n}.example.test"), scope), range(100)))
+        kinds = [question.split()[1] for question in server.asked]
+        assert {kind: kinds.count(kind) for kind in sorted({*kinds})} == {
+            "A": 1,
+            "AAAA": 1,
+            "NS": 1,
+            "SOA": 100,  # each name may be a zone of its own
+            "TXT": 100,
+        }
+
+    def test_nothing_is_left_running(self, start, scope):
+        before = threading.active_count()
+        waiter = DnsPropagation(nameservers=[start(shows(RECORD)).where])
+        started = threading.active_count() - before
+        waiter.wait(CHALLENGE, scope)
+        assert threading.active_count() == before + started
+
+
+class TestCancelling:
+    @pytest.mark.parametrize("over", ["udp", "tcp", "pause"])
+    def test_it_ends_with_the_scope_wherever_it_waits(self, start, over):
+        def truncated(query: dns.message.Message) -> list[dns.message.Message]:
+            short = answer(query)
+            short.flags |= dns.flags.TC
+            return [short]
+
+        hanging = threading.Event()
+
+        def hang(_query: dns.message.Message) -> list[dns.message.Message]:
+            hanging.wait(5)
+            return []
+
+        server = {
+            "udp": lambda: start(silent),
+            "tcp": lambda: start(truncated, hang),
+            "pause": lambda: start(shows()),
+        }[over]()
+        scope = CancelScope(ENOUGH)
+        cancelled: list[float] = []
+
+        def cancel() -> None:
+            cancelled.append(time.monotonic())
+            scope.cancel()
+
+        timer = threading.Timer(0.3, cancel)
+        timer.start()
+        try:
+            with pytest.raises(Cancelled):
+                DnsPropagation(nameservers=[server.where], interval=20.0).wait(CHALLENGE, scope)
+            assert time.monotonic() - cancelled[0] < 2  # at once, on a busy machine too
+        finally:
+            timer.join()
+            hanging.set()
+
+    def test_it_ends_with_the_deadline(self, start):
+        with pytest.raises(DeadlineExceeded):
+            DnsPropagation(nameservers=[start(shows()).where]).wait(CHALLENGE, CancelScope(0.05))
+
+    def test_one_that_is_cancelled_does_not_take_the_others_along(self, start, scope):
+        release = threading.Event()
+
+        def slow(query: dns.message.Message) -> list[dns.message.Message]:
+            release.wait(5)
+            return [answer(query, RECORD)]
+
+        waiter = DnsPropagation(nameservers=[start(slow).where])
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(waiter.wait, CHALLENGE, CancelScope(0.1))
+            second = pool.submit(waiter.wait, CHALLENGE, scope)
+            with pytest.raises(DeadlineExceeded):
+                first.result()
+            release.set()
+            second.result()
+
+
+def test_a_challenge_of_another_type_is_refused(scope):
+    with pytest.raises(InputError):
+        DnsPropagation().wait(challenge_for(kind="http-01"), scope)
+
+
+@contextlib.contextmanager
+def doh_server(script: Answer | None, monkeypatch: pytest.MonkeyPatch, tmp_path) -> Iterator[str]:
+    """Answer DNS over HTTPS as *script* says, or not at all, on a loopback port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            query = dns.message.from_wire(self.rfile.read(int(self.headers["Content-Length"])))
+            assert query.id == 0
+            assert self.headers["Content-Type"] == "application/dns-message"
+            if script is None:
+                return self.send_error(503)
+            (message,) = script(query)
+            assert isinstance(message, dns.message.Message)
+            body = message.to_wire()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/dns-message")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+            return None
+
+        def log_message(self, *_: object) -> None:
+            """Stay silent."""
+
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, request: object, client_address: object) -> None:
+            """A client that does not believe us is no error of the test."""
+
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "trust.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "trust.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with Server(("127.0.0.1", 0), Handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"https://127.0.0.1:{server.server_address[1]}/dns-query"
+        finally:
+            server.shutdown()
+            thread.join()
