@@ -14,5 +14,6 @@ KNOWN_PLUGINS: Mapping[str, str] = MappingProxyType(
     {
         "http-standalone": "acmez-http-standalone",
         "http-webroot": "acmez-http-webroot",
+        "tls-alpn": "acmez-tls-alpn",
     }
 )
