@@ -370,7 +370,9 @@ class Solving:
         def deactivate(subject: Subject) -> None:
             url = subject.authorization.url
             now = self._acme.authorization(self._account, url, scope=scope)
-            if now.status == AuthorizationStatus.PENDING:
+            # What the CA is looking at settles by itself, and Pebble (2.10) freezes if it is deactivated meanwhile.
+            looking = any(challenge.status == ChallengeStatus.PROCESSING for challenge in now.challenges)
+            if now.status == AuthorizationStatus.PENDING and not looking:
                 self._acme.deactivate_authorization(self._account, url, scope=scope)
 
         with CancelScope.shield(self._engine.cleanup_timeout) as scope:
