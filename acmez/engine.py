@@ -8,13 +8,15 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from .acme.certificate import Chain
 from .acme.challenge import Challenge
 from .acme.client import Client as AcmeClient
 from .acme.identifier import Identifier
 from .acme.polling import Polling
+from .acme.retry import settle
+from .acme.scope import CancelScope
 from .errors import TryAgainLater
 from .events import Event
 from .guards import Guards
@@ -23,6 +25,8 @@ from .routing import Route
 if TYPE_CHECKING:
     from .journal import Journal
     from .plugins import PluginManager
+
+T = TypeVar("T")
 
 log = logging.getLogger("acmez")
 
@@ -111,6 +115,10 @@ class Engine:
                 f"{order_url}: the CA asks to come back in {asked:.0f} s", not_before=not_before, order_url=order_url
             )
         return self.polling.pause(looks, asked)
+
+    def settle(self, send: Callable[[], T], look: Callable[[], T | None], operation: str, scope: CancelScope) -> T:
+        """Send what must not be acted on twice: again only if *look*, which reads it back, finds nothing."""
+        return settle(send, look, policy=self.acme.session.retry, operation=operation, scope=scope)
 
     def choose_challenge(self, identifier: Identifier, challenges: Sequence[Challenge]) -> Challenge | None:
         """Ask the plugins which challenge to try next."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -12,7 +13,7 @@ from cryptography import x509
 from . import events
 from .acme.account import Account
 from .acme.certificate import Chain, same_public_key
-from .acme.errors import AcmeError, Cancelled, InputError, LostAnswer, MalformedAnswer, TransportError
+from .acme.errors import AcmeError, Cancelled, InputError, MalformedAnswer, TransportError
 from .acme.order import Order, OrderStatus
 from .acme.problem import OrderNotReady, ProblemError
 from .acme.renewal import certificate_id, refuses_replaces
@@ -31,7 +32,6 @@ from .sweeping import sweep
 if TYPE_CHECKING:
     from .journal import OrderEntry
 
-_FINALIZES = 4  # whose answers may get lost before the CA is held to be out of reach
 _ORDERS_TO_LOOK_AT = 100  # the newest ones, when an order may have been lost
 
 
@@ -88,9 +88,9 @@ class Issuance:
                 return certificate
             except ChallengesFailed as exc:
                 self._failures += exc.failed
+                solving.give_up()
                 if number < self._engine.max_orders and self._goes_on(solving, exc):
                     continue
-                solving.give_up()
                 self._end(exc)
                 raise ChallengesFailed(self._failures, order_url=exc.order_url) from exc
             except _OrderTaken as exc:
@@ -166,14 +166,16 @@ class Issuance:
 
     def _send_order(self, replaces: str | None) -> Order:
         try:
-            return self._call_new_order(replaces)
-        except LostAnswer:
-            # The order may be there: look, rather than order twice.
-            return self._find_lost_order() or self._call_new_order(replaces)
+            return self._order_once(replaces)
         except AcmeError as exc:
             if replaces is None or not refuses_replaces(exc):
                 raise
-            return self._call_new_order(None)
+            return self._order_once(None)
+
+    def _order_once(self, replaces: str | None) -> Order:
+        """Order; after an answer that leaves it in doubt look for the order rather than order twice."""
+        send = partial(self._call_new_order, replaces)
+        return self._engine.settle(send, self._find_lost_order, "newOrder", self._scope)
 
     def _call_new_order(self, replaces: str | None) -> Order:
         spec = self._spec
@@ -282,21 +284,24 @@ class Issuance:
             if order.status != OrderStatus.READY:
                 return order
             try:
-                finalized = self._acme.finalize(self._account, order, self._request.csr, scope=self._scope)
-                self._finalized = True
-                return finalized
-            except LostAnswer:
-                # The CA may have acted: the order tells (never finalize a finalized order).
-                if looks + 1 >= _FINALIZES:
-                    raise
-                asked = None
+                send, look = partial(self._call_finalize, order), partial(self._finalized_already, order)
+                return self._engine.settle(send, look, "finalize", self._scope)
             except OrderNotReady as exc:
                 if time.monotonic() - began > self._engine.polling.timeout:
                     raise
-                asked = exc.retry_after
-            self._scope.sleep(self._engine.pause(looks, asked, order.url))
+                self._scope.sleep(self._engine.pause(looks, exc.retry_after, order.url))
             order = self._acme.order(self._account, order.url, scope=self._scope)
         raise AssertionError("unreachable")
+
+    def _call_finalize(self, order: Order) -> Order:
+        finalized = self._acme.finalize(self._account, order, self._request.csr, scope=self._scope)
+        self._finalized = True
+        return finalized
+
+    def _finalized_already(self, order: Order) -> Order | None:
+        """Return the order if the CA got the request after all: what is finalized is never finalized again."""
+        now = self._acme.order(self._account, order.url, scope=self._scope)
+        return None if now.status == OrderStatus.READY else now
 
     def _await_certificate(self, order: Order) -> Order:
         """Poll the order until it is valid (RFC 8555 §7.4)."""

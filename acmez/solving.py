@@ -6,18 +6,18 @@ import itertools
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from . import events
 from .acme.account import Account
 from .acme.authorization import FINAL as FINAL_AUTHORIZATION
 from .acme.authorization import Authorization, AuthorizationStatus
 from .acme.challenge import Challenge, ChallengeStatus
-from .acme.errors import AcmeError, LostAnswer, MalformedAnswer
+from .acme.errors import MalformedAnswer
 from .acme.identifier import Identifier
 from .acme.order import Order, OrderStatus
 from .acme.problem import ProblemError
 from .acme.scope import CancelScope
-from .acme.wire import JSONObject
 from .crew import side_by_side
 from .engine import Engine, candidates, log
 from .errors import ChallengesFailed, FailedIdentifier, OrderFailed
@@ -225,26 +225,28 @@ class Solving:
             payload = solver.payload(challenge) if isinstance(solver, WithPayload) else {}
         except Exception as exc:
             raise StepFailed("respond", reason_of(exc)) from exc
+        send = partial(self._acme.respond, self._account, challenge, payload, scope=self._scope)
         try:
-            answered = self._acme.respond(self._account, challenge, payload, scope=self._scope)
-        except (LostAnswer, ProblemError) as exc:
-            answered = self._reread(subject, payload, exc)
+            answered = self._engine.settle(send, partial(self._answered_already, subject), "challenge", self._scope)
+        except ProblemError as exc:
+            answered = self._after_refusal(subject, exc)
         self._engine.emit(events.ChallengeAnswered(**subject.about(self._order_url)))
         if answered.status == ChallengeStatus.INVALID:
             raise StepFailed("validate", str(answered.error or "the CA says no more"), answered.error)
 
-    def _reread(self, subject: Subject, payload: JSONObject, error: AcmeError) -> Challenge:
-        """See what became of a challenge whose answer was lost or refused; answer it again if it still waits."""
+    def _answered_already(self, subject: Subject) -> Challenge | None:
+        """Return the challenge if the CA is looking or has looked; `None`: it still waits to be told."""
         challenge = subject.current.challenge
         authorization = self._acme.authorization(self._account, subject.authorization.url, scope=self._scope)
         now = next((c for c in authorization.challenges if c.url == challenge.url), challenge)
-        if authorization.status == AuthorizationStatus.VALID or now.status != ChallengeStatus.PENDING or now.error:
-            return now
-        if isinstance(error, ProblemError) and error.status != 409:  # 409: the CA is looking already
-            raise StepFailed("respond", str(error.problem), error.problem)
-        if isinstance(error, ProblemError):
-            return now
-        return self._acme.respond(self._account, challenge, payload, scope=self._scope)
+        moved = authorization.status == AuthorizationStatus.VALID or now.status != ChallengeStatus.PENDING or now.error
+        return now if moved else None
+
+    def _after_refusal(self, subject: Subject, error: ProblemError) -> Challenge:
+        now = self._answered_already(subject)
+        if now is None and error.status != 409:  # 409: the CA is looking already
+            raise StepFailed("respond", f"HTTP {error.status}: {error.problem}", error.problem)
+        return subject.current.challenge if now is None else now
 
     # Poll the order, not every authorization (RFC 8555 §7.4)
 
@@ -367,8 +369,7 @@ class Solving:
     def give_up(self) -> None:
         """Deactivate what is still pending, so that it does not count against the account; best effort."""
 
-        def deactivate(subject: Subject) -> None:
-            url = subject.authorization.url
+        def deactivate(url: str) -> None:
             now = self._acme.authorization(self._account, url, scope=scope)
             # What the CA is looking at settles by itself, and Pebble (2.10) freezes if it is deactivated meanwhile.
             looking = any(challenge.status == ChallengeStatus.PROCESSING for challenge in now.challenges)
@@ -376,4 +377,6 @@ class Solving:
                 self._acme.deactivate_authorization(self._account, url, scope=scope)
 
         with CancelScope.shield(self._engine.cleanup_timeout) as scope:
-            side_by_side(deactivate, self._subjects, limit=self._engine.parallelism, scope=scope)
+            known = [subject.authorization.url for subject in self._subjects]
+            urls = known or self._order.authorizations  # none is known if they could not be fetched
+            side_by_side(deactivate, urls, limit=self._engine.parallelism, scope=scope)

@@ -37,6 +37,7 @@ from acmez.csr import build_request, certificate_names, identifiers
 from tests.solvers import BlindWebSolver, Lab, TxtSolver, WebSolver, laboratory
 
 Start = Callable[..., Lab]
+Fault = Answer | Drop | LoseAnswer | Problem
 NAME = "www.example.org"
 
 
@@ -129,6 +130,42 @@ def test_a_lost_answer_to_neworder_is_not_followed_by_a_second_order(start: Star
     lab.ca.faults.add("new-order", LoseAnswer())
     assert names_of(lab.client(WebSolver(web=lab.web)).obtain([NAME]).leaf) == {NAME}
     assert lab.requests()["new-order"] == 1
+
+
+@pytest.mark.parametrize("kind", ["new-order", "challenge", "finalize"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Drop(),
+        LoseAnswer(),
+        Problem("serverInternal", status=500),
+        Answer(502, "<html>", content_type="text/html"),
+        Answer(200, "<html>", content_type="text/html"),
+    ],
+)
+def test_what_may_be_acted_on_once_is_got_through_without_a_second_order(start: Start, kind: str, fault: Fault):
+    lab = start()
+    client = lab.client(WebSolver(web=lab.web), retry=DefaultRetry(first_delay=0.001))
+    lab.ca.faults.add(kind, fault, times=3)
+    assert names_of(client.obtain([NAME]).leaf) == {NAME}
+    lab.ca.faults.clear()  # a lost answer to what the CA acted on is met only once
+    assert len(lab.ca.orders) == 1
+
+
+def test_an_authorization_is_given_up_also_if_another_order_follows(start: Start):
+    lab = start()
+    stale = {"identifier": {"type": "dns", "value": NAME}, "status": "invalid", "challenges": []}
+    lab.ca.faults.add("authz", Answer(200, stale))
+    assert names_of(lab.client(WebSolver(web=lab.web)).obtain([NAME]).leaf) == {NAME}
+    assert sorted(authorization.status for authorization in lab.ca.authorizations) == ["deactivated", "valid"]
+
+
+def test_authorizations_that_cannot_be_read_are_given_up(start: Start):
+    lab = start()
+    lab.ca.faults.add("authz", Problem("unauthorized", status=403))
+    with pytest.raises(ProblemError, match="unauthorized"):
+        lab.client(WebSolver(web=lab.web)).obtain([NAME])
+    assert [authorization.status for authorization in lab.ca.authorizations] == ["deactivated"]
 
 
 def test_neworder_is_sent_again_if_it_never_arrived(start: Start):
