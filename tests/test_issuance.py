@@ -27,6 +27,7 @@ from acmez import (
     Polling,
     ProblemError,
     RateLimited,
+    Route,
     TransportError,
     TryAgainLater,
     hookimpl,
@@ -330,6 +331,13 @@ def test_retry_after_is_honoured(start: Start):
     assert after == ["order", "certificate"]
 
 
+@pytest.mark.parametrize("value", [0, "-5", "soon", "Sun, 06 Nov 1994 08:49:37 GMT"])
+def test_an_odd_retry_after_neither_hurries_nor_stops_the_client(start: Start, value: int | str):
+    lab = start(async_finalize=True, processing_seconds=0.2, retry_after=(None, value))
+    lab.client(WebSolver(web=lab.web)).obtain([NAME])
+    assert 1 < lab.requests()["order"] <= 14
+
+
 @pytest.mark.parametrize("as_date", [False, True])
 def test_retry_after_beyond_the_patience_says_when_to_come_back(start: Start, as_date: bool):
     lab = start(async_finalize=True, processing_seconds=60, retry_after=(None, 3600), retry_after_as_date=as_date)
@@ -458,6 +466,16 @@ def test_a_subset_is_issued_without_the_names_that_fail(start: Start):
     issued = lab.client(solver).obtain([NAME, "down.example.org"], allow_subset=True)
     assert names_of(issued.leaf) == {NAME}
     assert not solver.left
+
+
+def test_a_subset_is_issued_without_the_names_that_no_solver_is_for(start: Start):
+    lab = start()
+    solver = WebSolver(web=lab.web)
+    issued = lab.client(Route(solver, domains=(NAME,))).obtain(
+        [NAME, "example.org", "*.example.org"], allow_subset=True
+    )
+    assert names_of(issued.leaf) == {NAME}
+    assert solver.called("present") == [NAME]
 
 
 def test_no_subset_is_issued_unasked(start: Start):

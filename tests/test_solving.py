@@ -14,6 +14,7 @@ from acmez import (
     Challenge,
     ChallengesFailed,
     Polling,
+    ProblemError,
     Route,
     events,
     solving,
@@ -113,6 +114,16 @@ def test_what_is_still_pending_is_given_up_when_the_order_fails(start: Start):
     with pytest.raises(ChallengesFailed, match="no solver"):
         client.obtain([NAME, "valid.example.org", "unrouted.example.org"])
     assert {a.status for a in lab.ca.authorizations} == {"deactivated"}
+
+
+def test_an_authorization_that_cannot_be_fetched_fails_the_order_before_anything_is_presented(start: Start):
+    lab = start()
+    solver = WebSolver(web=lab.web)
+    client = lab.client(solver)
+    lab.ca.faults.add("authz", Problem("unauthorized", status=403))
+    with pytest.raises(ProblemError, match="unauthorized"):
+        client.obtain([NAME, "example.org"])
+    assert solver.calls == []
 
 
 def test_valid_authorizations_outlive_the_order(start: Start):
@@ -238,6 +249,7 @@ def test_every_way_that_failed_is_told(start: Start):
     assert "the disk is full" in str(raised.value)
     assert "unauthorized" in str(raised.value)
     assert raised.value.order_url == lab.ca.orders[-1].url
+    assert lab.requests()["finalize"] == 0
 
 
 def test_only_what_failed_is_told(start: Start):
