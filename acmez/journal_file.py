@@ -176,9 +176,10 @@ class JournalFile:
 
     def _version(self, database: sqlite3.Connection) -> int:
         """Return the version of the schema, 0 for an empty file."""
-        application, version, tables = (
+        # In this order: another process may be making the tables, and marks the file in the same transaction.
+        tables, application, version = (
             int(database.execute(query).fetchone()[0])
-            for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+            for query in ("SELECT count(*) FROM sqlite_master", "PRAGMA application_id", "PRAGMA user_version")
         )
         if application != _APPLICATION and (application or tables):
             raise JournalError(f"{self.path}: the database of another program, not a journal")
