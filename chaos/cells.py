@@ -58,7 +58,7 @@ def _storms() -> Iterator[Cell]:
 
 def _cell(case: Case, plan: Callable[[int], Plan], options: PebbleOptions | None = None) -> Cell:
     def play(world: World, seed: int) -> Outcome:
-        return run_proxied(world, case, plan(seed), seed, options)
+        return run_proxied(world, case, plan, seed, options)
 
     return Cell(case, play, plan, options)
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from chaos import effects
 from chaos.effects import Drip, Edited, Instead, busy_until, page, problem
 from chaos.journey import STEPS
 from chaos.stage import OnConnect, OnRequest, Stage
+
+T = TypeVar("T")
 
 #: How often a passing fault happens in one run, at least and at most.
 FEW = (1, 3)
@@ -66,7 +69,8 @@ class FaultAt:
     def __post_init__(self) -> None:
         times = self.fault.times
         self._left = float("inf") if times is None else self.random.randint(*times)
-        self._armed = self._refused = False
+        self._armed = False
+        self.struck: int | None = 0
 
     def opened(self, stage: Stage, step: str) -> None:
         fault = self.fault
@@ -76,22 +80,26 @@ class FaultAt:
         if fault.refused is None:
             stage.hang_up()
         else:
+            self.struck = 1
             seconds = fault.refused.seconds
             stage.refuse(None if seconds is None else self.random.uniform(*seconds))
 
     def on_connect(self) -> OnConnect | None:
         if not self._armed or self._left <= 0:
             return None
-        self._left -= 1
-        return self.fault.on_connect
+        return self._strike(self.fault.on_connect)
 
     def on_request(self, step: str) -> OnRequest | None:
         if self.fault.spreads and step == self.step:
             self._armed = True
         if self._left <= 0 or not (step == self.step or (self.fault.spreads and self._armed)):
             return None
+        return self._strike(self.fault.on_request)
+
+    def _strike(self, happens: T) -> T:
         self._left -= 1
-        return self.fault.on_request
+        self.struck = (self.struck or 0) + 1
+        return happens
 
 
 @dataclass
@@ -101,6 +109,7 @@ class Storm:
     faults: Sequence[Fault]
     share: float
     random: random.Random
+    struck: int | None = None
 
     def opened(self, stage: Stage, step: str) -> None:
         """Nothing is planned for a certain step."""

@@ -14,17 +14,18 @@ from acmez.acme.retry import DefaultRetry
 from acmez.acme.scope import CancelScope
 from acmez.acme.transport import Timeouts
 from acmez.keys import generate
-from chaos.audit import audit
+from chaos.audit import LockedUpError, audit
 from chaos.faults import Fault, FaultAt, Storm
 from chaos.outcome import CLEAN_UP, DEADLINE, Case, Outcome, told
 from chaos.stage import Plan
 from chaos.world import Shown, World
-from tests.pebble.server import PebbleOptions
+from tests.pebble.server import Pebble, PebbleOptions
 
 #: A tenth of the library's own times, so that a run takes seconds where it would take a minute.
 TIMEOUTS = Timeouts(connect=1, read=1, total=3)
 RETRY = DefaultRetry(first_delay=0.025, max_delay=1.5, budget=9, max_retry_after=6)
 _MOST_NAMES = 3
+_PEBBLES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,21 @@ def attempt(
     return Attempt(error, time.monotonic() - began)
 
 
-def run_proxied(world: World, case: Case, plan: Plan, seed: int, options: PebbleOptions | None = None) -> Outcome:
-    """Run once against Pebble, through the proxy."""
-    pebble, solver, key = world.pebble(options), Shown(world.web), generate("ec-p256")
+def run_proxied(
+    world: World, case: Case, plan: Callable[[int], Plan], seed: int, options: PebbleOptions | None = None
+) -> Outcome:
+    """Run once against Pebble, through the proxy; again if Pebble has locked itself up."""
+    for _ in range(_PEBBLES):
+        pebble = world.pebble(options)
+        try:
+            return _run_proxied(world, pebble, case, plan(seed), seed)
+        except LockedUpError:
+            world.discard(pebble)
+    raise LockedUpError(f"{_PEBBLES} Pebbles in a row")
+
+
+def _run_proxied(world: World, pebble: Pebble, case: Case, plan: Plan, seed: int) -> Outcome:
+    solver, key = Shown(world.web), generate("ec-p256")
     names = world.names(random.Random(seed).randint(1, _MOST_NAMES))  # noqa: S311
     with world.proxy.stage(plan, pebble.directory_url, pebble.trust) as stage:
         tried = attempt(stage.url(stage.journey.directory), world.proxy.trust, solver, key, names)
@@ -89,6 +102,7 @@ def run_proxied(world: World, case: Case, plan: Plan, seed: int, options: Pebble
         answers=len(solver.left),
         pending=pending,
         requests=stage.requests.total(),
+        struck=plan.struck,
     )
 
 

@@ -11,6 +11,7 @@ from acmez.acme.errors import AcmeError
 DEADLINE = 20.0
 CLEAN_UP = 4.0
 _SLACK = 2.0
+_SURPRISE = "unexpected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Outcome:
         answers: challenge answers that are still shown; `None`: the client does not tell.
         pending: authorizations that the CA still counts as pending.
         requests: what arrived at the CA or the proxy before it.
+        struck: how often the fault happened; `None`: it need not.
     """
 
     case: Case
@@ -62,6 +64,7 @@ class Outcome:
     answers: int | None
     pending: int
     requests: int
+    struck: int | None
     deadline: float = DEADLINE + CLEAN_UP
 
     @property
@@ -79,17 +82,21 @@ class Outcome:
             found.append("got a certificate that cannot be had")
         if self.error is not None and self.case.error and not re.search(self.case.error, self.error):
             found.append(f"the error does not say {self.case.error!r}: {self.error}")
+        if self.error is not None and self.error.startswith(_SURPRISE):
+            found.append(f"the error is none of the library's: {self.error}")
         if self.seconds > self.deadline + _SLACK:
             found.append(f"took {self.seconds:.1f} s")
         if self.duplicates:
             found.append(f"{self.duplicates} duplicate orders")
         if self.leftovers:
             found.append(f"left {self.answers or 0} answers and {self.pending} pending authorizations")
+        if self.struck == 0:
+            found.append("the fault never happened")
         return found
 
 
 def told(error: BaseException) -> str:
     """Return an error in one line; one that acmez did not raise on purpose says so."""
     kind = type(error).__name__
-    surprise = "" if isinstance(error, AcmeError) else "UNEXPECTED "
+    surprise = "" if isinstance(error, AcmeError) else f"{_SURPRISE} "
     return f"{surprise}{kind}: {' / '.join(str(error).splitlines())}"

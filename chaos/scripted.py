@@ -89,6 +89,7 @@ def run_scripted(script: Script, case: Case, world: World, seed: int) -> Outcome
             answers=len(solver.left),
             pending=sum(authorization.status == "pending" for authorization in ca.authorizations),
             requests=len(ca.requests),
+            struck=sum(seen.kind == KINDS.get(case.step) for seen in ca.requests) if script.actions else None,
         )
 
 

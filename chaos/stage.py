@@ -30,7 +30,14 @@ class OnRequest(Protocol):
 
 
 class Plan(Protocol):
-    """What goes wrong in one run."""
+    """What goes wrong in one run.
+
+    Attributes:
+        struck: how often it did; `None`: nothing has to.
+    """
+
+    @property
+    def struck(self) -> int | None: ...
 
     def opened(self, stage: Stage, step: str) -> None:
         """Learn that the client's next request will most likely be *step*."""
@@ -68,6 +75,7 @@ class Stage:
         self._server_tls, self._client_tls = tls
         self._tasks: set[asyncio.Task[None]] = set()
         self._connections: set[Connection] = set()
+        self._hung_up = 0
         self._holder = _bound(0)  # keeps the port while nobody listens
         self.port: int = self._holder.getsockname()[1]
         self._listener = self._listen()
@@ -86,6 +94,7 @@ class Stage:
 
     def hang_up(self) -> None:
         """Close each connection, the busy ones after their answer."""
+        self._hung_up += 1
         for connection in self._connections:
             connection.last = True
             if connection.idle:
@@ -130,12 +139,14 @@ class Stage:
                 await happens(sock)
             sock.close()
             return
+        hung_up = self._hung_up
         with contextlib.suppress(OSError, EOFError):  # a client that goes away is no error
             reader, writer = await _shake_hands(sock, self._server_tls)
             connection = Connection(self._target, self._client_tls, reader, writer)
             self._connections.add(connection)
             try:
-                await self._talk(connection)
+                if hung_up == self._hung_up:  # else everything was closed while it shook hands
+                    await self._talk(connection)
             finally:
                 self._connections.discard(connection)
                 connection.close()

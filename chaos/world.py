@@ -110,6 +110,11 @@ class World:
                 self._pebbles[key] = self._stack.enter_context(Pebble(self.directory, own))
             return self._pebbles[key]
 
+    def discard(self, pebble: Pebble) -> None:
+        """Use another Pebble from now on; this one is stopped in the end."""
+        with self._lock:
+            self._pebbles = {key: other for key, other in self._pebbles.items() if other is not pebble}
+
     def file(self, name: str) -> Path:
         """Return the path of a new file."""
         return self.directory / f"{next(self._tags)}-{name}"
