@@ -12,6 +12,8 @@ from types import MappingProxyType
 #: Plugin name -> distribution.
 KNOWN_PLUGINS: Mapping[str, str] = MappingProxyType(
     {
+        "dns-rfc2136": "acmez-dns-rfc2136",
+        "http-app": "acmez-http-app",
         "http-standalone": "acmez-http-standalone",
         "http-webroot": "acmez-http-webroot",
         "tls-alpn": "acmez-tls-alpn",

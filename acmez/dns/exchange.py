@@ -23,8 +23,9 @@ from .errors import DnsError, NoAnswerError, SignatureError, UnreachableError
 from .servers import Asked, HttpsServer, Server
 
 _PAYLOAD = 1232  # octets that get through without fragments, as all implementations agreed on in 2020
-_UDP_PATIENCE = (0.8, 1.7)  # seconds for an answer to the first and to the second datagram
+_UDP_PATIENCE = 2.5
 _TCP_PATIENCE = 5.0
+_FIRST_DATAGRAM = 0.3  # of the patience, before it is sent once more
 _NO_WAY = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.ENETDOWN}
 _REFUSALS: dict[type[Exception], str] = {
     dns.tsig.PeerBadKey: "BADKEY",
@@ -43,11 +44,14 @@ def question(name: dns.name.Name, kind: dns.rdatatype.RdataType, *, recursive: b
     return message
 
 
-async def ask(server: Asked, message: dns.message.Message, *, tcp: bool = False) -> dns.message.Message:
+async def ask(
+    server: Asked, message: dns.message.Message, *, tcp: bool = False, patience: float | None = None
+) -> dns.message.Message:
     """Send *message* and return the answer, whatever it says.
 
     Args:
         tcp: do not try UDP.
+        patience: seconds for an answer, over UDP and over TCP each.
 
     Raises:
         NoAnswerError: nothing came in time.
@@ -60,11 +64,11 @@ async def ask(server: Asked, message: dns.message.Message, *, tcp: bool = False)
         return await ask_https(server, message)
     wire = message.to_wire()
     if not tcp and len(wire) <= _PAYLOAD:
-        answer = await _by_udp(server, message, wire)
+        answer = await _by_udp(server, message, wire, patience or _UDP_PATIENCE)
         if not answer.flags & dns.flags.TC:
             return answer
     try:
-        async with asyncio.timeout(_TCP_PATIENCE):
+        async with asyncio.timeout(patience or _TCP_PATIENCE):
             return await _by_tcp(server, message, wire)
     except TimeoutError:
         raise NoAnswerError("no answer over TCP") from None
@@ -132,7 +136,7 @@ class _Datagrams(asyncio.DatagramProtocol):
             self.answer.set_exception(_silence(exc))
 
 
-async def _by_udp(server: Server, message: dns.message.Message, wire: bytes) -> dns.message.Message:
+async def _by_udp(server: Server, message: dns.message.Message, wire: bytes, patience: float) -> dns.message.Message:
     loop = asyncio.get_running_loop()
     try:
         # A connected socket hears nobody but the server, and hears that nothing listens there.
@@ -142,9 +146,9 @@ async def _by_udp(server: Server, message: dns.message.Message, wire: bytes) -> 
     except OSError as error:
         raise _silence(error) from error
     try:
-        for patience in _UDP_PATIENCE:
+        for share in (_FIRST_DATAGRAM, 1 - _FIRST_DATAGRAM):
             transport.sendto(wire)
-            heard, _ = await asyncio.wait({protocol.answer}, timeout=patience)
+            heard, _ = await asyncio.wait({protocol.answer}, timeout=patience * share)
             if heard:
                 return protocol.answer.result()
     finally:

@@ -119,7 +119,8 @@ class DnsServer(ABC):
             raise MissingError(f"{self.program} is not installed (Debian: {self.package})")
         self.folder.mkdir(parents=True)
         for zone in self.zones:
-            (self.folder / f"{zone.name}.zone").write_text(zone.text)
+            if not zone.primary:
+                (self.folder / f"{zone.name}.zone").write_text(zone.text)
         command = self._prepare(program)
         self._process = self._stack.enter_context(ServerProcess(command, self.folder / "log", ENVIRON, self.folder))
         try:
@@ -184,7 +185,7 @@ class DnsServer(ABC):
 
 
 class Bind(DnsServer):
-    """BIND 9."""
+    """BIND 9, as a primary; it listens on 127.0.0.1 only, since it wants its address to be an interface's."""
 
     program = "named"
     package = "bind9"
@@ -193,15 +194,12 @@ class Bind(DnsServer):
         keys = "".join(
             f'key "{key.name}" {{ algorithm {key.algorithm}; secret "{key.secret}"; }};\n' for key in self.keys
         )
-        listening = f"listen-on port {self.port} {{ {self.address}; }}; listen-on-v6 {{ none; }};"
-        if ":" in self.address:
-            listening = f"listen-on {{ none; }}; listen-on-v6 port {self.port} {{ {self.address}; }};"
         (self.folder / "named.conf").write_text(
             f"""{keys}
 controls {{ }};
 options {{
   directory "{self.folder}"; pid-file "{self.folder}/pid"; session-keyfile "{self.folder}/session.key"; lock-file none;
-  {listening}
+  listen-on port {self.port} {{ {self.address}; }}; listen-on-v6 {{ none; }};
   recursion no; dnssec-validation no; empty-zones-enable no; minimal-responses yes;
   serial-query-rate 1000; transfers-in 100; tcp-clients 300;
 }};
@@ -212,14 +210,7 @@ options {{
 
     def _zone(self, zone: Zone) -> str:
         first = self.keys[0].name
-        if zone.primary:
-            host, port = zone.primary.rsplit(":", 1)
-            kind = (
-                f'type secondary; primaries {{ {host} port {port} key "{first}"; }}; allow-notify {{ 127.0.0.0/8; }};'
-            )
-            kind += " min-refresh-time 1; min-retry-time 1;"
-        else:
-            kind = f'type primary; update-policy {{ grant "{first}" zonesub ANY; }};'
+        kind = f'type primary; update-policy {{ grant "{first}" zonesub ANY; }};'
         notified = " ".join(f"{each.rsplit(':', 1)[0]} port {each.rsplit(':', 1)[1]};" for each in zone.notify)
         return (
             f'zone "{zone.name}" {{ {kind} file "{zone.name}.zone"; allow-transfer {{ key "{first}"; }};'
@@ -228,7 +219,7 @@ options {{
 
 
 class Knot(DnsServer):
-    """Knot DNS."""
+    """Knot DNS, as a primary or a secondary."""
 
     program = "knotd"
     package = "knot"
@@ -237,20 +228,32 @@ class Knot(DnsServer):
         keys = "".join(
             f"  - id: {key.name}\n    algorithm: {key.algorithm}\n    secret: {key.secret}\n" for key in self.keys
         )
-        zones = "".join(
-            f"  - domain: {zone.name}\n    file: {zone.name}.zone\n    storage: {self.folder}\n    acl: [all]\n"
-            "    zonefile-sync: -1\n    zonefile-load: difference-no-serial\n    journal-content: all\n"
-            for zone in self.zones
+        remotes = "".join(
+            f"  - id: {primary}\n    address: {primary}\n    key: {self.keys[0].name}\n"
+            for primary in sorted({zone.primary.replace(":", "@") for zone in self.zones if zone.primary})
         )
         (self.folder / "knot.conf").write_text(
             f"server:\n  rundir: {self.folder}\n  listen: {self.address}@{self.port}\n"
             "  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\n"
             f"database:\n  storage: {self.folder}\n"
             f"log:\n  - target: stderr\n    any: info\nkey:\n{keys}"
-            f"acl:\n  - id: all\n    key: {self.keys[0].name}\n    action: [update, transfer, notify]\n"
-            f"zone:\n{zones}"
+            f"acl:\n  - id: all\n    key: {self.keys[0].name}\n    action: [update, transfer]\n"
+            "  - id: notify\n    address: 127.0.0.0/8\n    action: notify\n"
+            + (f"remote:\n{remotes}" if remotes else "")
+            + "zone:\n"
+            + "".join(self._zone(zone) for zone in self.zones)
         )
         return [program, "-c", str(self.folder / "knot.conf")]
+
+    def _zone(self, zone: Zone) -> str:
+        if zone.primary:
+            kind = f"    master: {zone.primary.replace(':', '@')}\n"
+        else:
+            kind = "    zonefile-load: difference-no-serial\n    journal-content: all\n"
+        return (
+            f"  - domain: {zone.name}\n    file: {zone.name}.zone\n    storage: {self.folder}\n    acl: [all, notify]\n"
+            f"    zonefile-sync: -1\n{kind}"
+        )
 
 
 class PowerDns(DnsServer):

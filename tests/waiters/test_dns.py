@@ -69,7 +69,7 @@ def start() -> Iterator[Start]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for no answer longer than a loopback server needs."""
-    monkeypatch.setattr(exchange, "_UDP_PATIENCE", (0.2, 0.2))
+    monkeypatch.setattr(exchange, "_UDP_PATIENCE", 0.4)
 
 
 def shows(*lines: str) -> Answer:
