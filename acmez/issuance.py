@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Collection
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from .acme.account import Account
 from .acme.certificate import Chain, same_public_key
 from .acme.errors import AcmeError, Cancelled, InputError, MalformedAnswer, TransportError
 from .acme.order import Order, OrderStatus
-from .acme.problem import OrderNotReady, ProblemError
+from .acme.problem import OrderNotReady, ProblemError, RejectedIdentifier
 from .acme.renewal import certificate_id, refuses_replaces
 from .acme.scope import CancelScope
 from .certificate import Certificate
@@ -74,7 +75,14 @@ class Issuance:
             CertificateError: the CA issued something else.
         """
         for number in itertools.count(1):
-            order = self._resume() or self._new_order()
+            try:
+                order = self._resume() or self._new_order()
+            except RejectedIdentifier as exc:
+                refused = {str(item.identifier) for item in exc.problem.subproblems if item.identifier}
+                if number < self._engine.max_orders and self._does_without(refused):
+                    continue
+                self._end(exc)
+                raise
             solving = Solving(
                 self._engine, self._account, order, self._request.identifiers, self._failed, self._record, self._scope
             )
@@ -119,13 +127,14 @@ class Issuance:
 
     def _goes_on(self, solving: Solving, error: ChallengesFailed) -> bool:
         """Whether another order makes sense: for other ways, or without what failed."""
-        if solving.has_other_ways:
-            return True
-        failed = {item.identifier for item in error.failed}
-        if not self._allow_subset or not self._request.can_do_without(failed):
-            return False
-        self._request = self._request.without(failed)
-        return True
+        return solving.has_other_ways or self._does_without({item.identifier for item in error.failed})
+
+    def _does_without(self, names: Collection[str]) -> bool:
+        """Go on without *names*, if the caller allows that and something is left."""
+        rest = self._request.without(names) if self._allow_subset else None
+        if rest is not None:
+            self._request = rest
+        return rest is not None
 
     def _end(self, error: BaseException) -> None:
         self._engine.emit(events.OrderFailed(order=getattr(error, "order_url", None) or "", reason=str(error)))
@@ -135,6 +144,9 @@ class Issuance:
     def _new_order(self) -> Order:
         self._profile()
         self._record = self._begin()
+        # The authorizations are read side by side: their connections open while the order is made.
+        many = min(len(self._request.identifiers), self._engine.parallelism)
+        self._acme.session.warm_up(many - 1, self._scope)
         try:
             order = self._send_order(self._replaces())
             self._check_ordered(order)

@@ -53,15 +53,17 @@ class Request:
         key, generated = _private_key(spec.key)
         return cls(wanted, build_request(key, wanted), key, generated)
 
-    def can_do_without(self, names: Collection[str]) -> bool:
-        """Whether a request for the other identifiers can be made; not if the caller brought the request."""
-        return self.private_key is not None and any(item.value not in names for item in self.identifiers)
+    def without(self, names: Collection[str]) -> Request | None:
+        """Return the request for the other identifiers.
 
-    def without(self, names: Collection[str]) -> Request:
-        """Return the request for the other identifiers."""
-        left = tuple(item for item in self.identifiers if item.value not in names)
-        if self.private_key is None:
-            raise InputError("csr: what is in it is the caller's decision")
+        `None`: none of them is named, none is left, or the caller brought the request and so decides.
+
+        Args:
+            names: as the CA spells them.
+        """
+        left = tuple(item for item in self.identifiers if not any(_is(item, name) for name in names))
+        if self.private_key is None or not left or len(left) == len(self.identifiers):
+            return None
         return Request(left, build_request(self.private_key, left), self.private_key, self.generated)
 
     # For the journal
@@ -165,3 +167,7 @@ def _private_key(given: KeyProvider | PrivateKey | None) -> tuple[PrivateKey, st
         return given, None
     provider = GeneratedKey() if given is None else given
     return provider.get("certificate"), provider.type if isinstance(provider, GeneratedKey) else None
+
+
+def _is(item: Identifier, name: str) -> bool:
+    return Identifier(item.type, name).key == item.key

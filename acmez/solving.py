@@ -231,7 +231,10 @@ class Solving:
         except ProblemError as exc:
             answered = self._after_refusal(subject, exc)
         self._engine.emit(events.ChallengeAnswered(**subject.about(self._order_url)))
-        if answered.status == ChallengeStatus.INVALID:
+        # step-ca keeps a challenge pending that has failed, and says so at once.
+        if answered.status == ChallengeStatus.INVALID or (
+            answered.status == ChallengeStatus.PENDING and answered.error
+        ):
             raise StepFailed("validate", str(answered.error or "the CA says no more"), answered.error)
 
     def _answered_already(self, subject: Subject) -> Challenge | None:

@@ -32,6 +32,7 @@ from acmez import (
     TryAgainLater,
     hookimpl,
 )
+from acmez.acme import RejectedIdentifier
 from acmez.acme.certificate import Chain
 from acmez.acme.errors import MalformedAnswer
 from acmez.csr import build_request, certificate_names, identifiers
@@ -476,6 +477,24 @@ def test_a_subset_is_issued_without_the_names_that_no_solver_is_for(start: Start
     )
     assert names_of(issued.leaf) == {NAME}
     assert solver.called("present") == [NAME]
+
+
+def test_a_subset_is_issued_without_the_names_that_the_ca_does_not_take(start: Start):
+    lab = start(rejected_names=frozenset({"bad.example.org", "worse.example.org"}))
+    solver = WebSolver(web=lab.web)
+    issued = lab.client(solver).obtain([NAME, "bad.example.org", "worse.example.org"], allow_subset=True)
+    assert names_of(issued.leaf) == {NAME}
+    assert solver.called("present") == [NAME]
+    assert len(lab.ca.orders) == 1
+
+
+def test_a_refused_order_names_every_refused_name(start: Start):
+    lab = start(rejected_names=frozenset({"bad.example.org", "worse.example.org"}))
+    with pytest.raises(RejectedIdentifier) as raised:
+        lab.client(WebSolver(web=lab.web)).obtain([NAME, "bad.example.org", "worse.example.org"])
+    refused = {str(item.identifier) for item in raised.value.problem.subproblems}
+    assert refused == {"bad.example.org", "worse.example.org"}
+    assert all(name in str(raised.value) for name in refused)
 
 
 def test_no_subset_is_issued_unasked(start: Start):

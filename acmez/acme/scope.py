@@ -11,6 +11,8 @@ from typing import Self
 
 from .errors import Cancelled, DeadlineExceeded
 
+_SLICE = 0.5  # seconds for which a signal may go unnoticed
+
 
 class CancelScope:
     """Bounds blocking calls by a deadline, and ends them at once from any thread.
@@ -93,7 +95,7 @@ class CancelScope:
         self.check()
         remaining = self.remaining()
         cut = remaining is not None and remaining <= seconds
-        if self._ended.wait(remaining if cut else min(seconds, threading.TIMEOUT_MAX)):
+        if _await(self._ended, remaining if cut else seconds):
             raise Cancelled(self._reason)
         if cut:
             raise DeadlineExceeded("deadline exceeded")
@@ -106,7 +108,7 @@ class CancelScope:
         with self.on_cancel(event.set):
             remaining = self.remaining()
             bounds = [seconds for seconds in (timeout, remaining) if seconds is not None]
-            happened = event.wait(min(bounds, default=None))
+            happened = _await(event, min(bounds, default=None))
         self.check()
         return happened
 
@@ -140,3 +142,16 @@ class CancelScope:
     def _unsubscribe(self, link: int) -> None:
         with self._lock:
             self._callbacks.pop(link, None)
+
+
+def _await(event: threading.Event, seconds: float | None) -> bool:
+    """Wait for *event*; the main thread in slices, for a signal that comes just before it blocks waits with it."""
+    if threading.current_thread() is not threading.main_thread():
+        return event.wait(None if seconds is None else min(seconds, threading.TIMEOUT_MAX))
+    ends = None if seconds is None else time.monotonic() + seconds
+    left = _SLICE if ends is None else seconds
+    while not event.wait(min(left or 0.0, _SLICE)):
+        left = _SLICE if ends is None else ends - time.monotonic()
+        if left <= 0:
+            return False
+    return True

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import threading
 import time
 
@@ -208,3 +209,26 @@ def test_a_callback_that_races_with_the_end_is_still_called(monkeypatch: pytest.
 
     with scope.on_cancel(lambda: called.append(None)):
         assert called == [None]
+
+
+def test_a_signal_wakes_the_main_thread_even_if_it_comes_just_before_it_waits() -> None:
+    """Its handler runs on the main thread, between two slices of the wait at the latest."""
+    scope = CancelScope()
+    before = signal.signal(signal.SIGALRM, lambda *_: threading.Thread(target=scope.cancel).start())
+    happened = threading.Event()
+    waits: list[float | None] = []
+    wait = happened.wait
+
+    def late(timeout: float | None = None) -> bool:
+        waits.append(timeout)
+        if len(waits) == 1:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
+        return wait(timeout)
+
+    happened.wait = late  # type: ignore[method-assign]
+    try:
+        with pytest.raises(Cancelled):
+            scope.wait(happened)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert all(timeout is not None for timeout in waits)
