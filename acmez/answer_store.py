@@ -18,7 +18,7 @@ from typing import Protocol
 from . import files
 from .acme.challenge import Challenge, ChallengeType
 from .acme.challenges import http_01, tls_alpn_01
-from .acme.errors import InputError
+from .acme.errors import InputError, MalformedAnswer
 from .acme.identifier import Identifier, IdentifierType
 from .acme.wire import is_base64url
 from .errors import AcmezError
@@ -74,6 +74,20 @@ def entry(challenge: Challenge) -> tuple[str, str]:
             return f"{ChallengeType.TLS_ALPN_01} {tls_alpn_01.certificate(challenge).sni}", json.dumps(value)
         case other:
             raise InputError(f"{challenge.identifier}: {other!r} cannot be answered from a store")
+
+
+def publish(store: AnswerStore, challenge: Challenge, seconds: float = LIFETIME) -> None:
+    """Put the answer to *challenge*; raises like `entry` and `AnswerStore.put`."""
+    store.put(*entry(challenge), seconds)
+
+
+def withdraw(store: AnswerStore, challenge: Challenge) -> None:
+    """Remove what `publish` put; what it could not put is not there."""
+    try:
+        key, value = entry(challenge)
+    except (InputError, MalformedAnswer):
+        return
+    store.remove(key, value)
 
 
 def find_http(store: AnswerStore, token: str) -> str | None:

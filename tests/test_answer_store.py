@@ -12,7 +12,7 @@ import pytest
 from acmez.acme.challenge import Challenge
 from acmez.acme.errors import InputError, MalformedAnswer
 from acmez.acme.identifier import Identifier
-from acmez.answer_store import AnswerStoreError, DirectoryStore, entry, find_http, find_tls_alpn
+from acmez.answer_store import AnswerStoreError, DirectoryStore, entry, find_http, find_tls_alpn, publish, withdraw
 
 TOKEN = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA"
 
@@ -29,9 +29,22 @@ def store(tmp_path: Path) -> DirectoryStore:
 
 class TestEntries:
     def test_http_01_is_found_by_its_token(self, store):
-        store.put(*entry(challenge("http-01")), 60)
+        publish(store, challenge("http-01"))
         assert find_http(store, TOKEN) == f"{TOKEN}.thumb-PRINT_1"
         assert find_http(store, TOKEN[1:]) is None
+
+    def test_what_was_published_is_withdrawn_once_or_twice(self, store):
+        publish(store, challenge("http-01"))
+        withdraw(store, challenge("http-01", token=TOKEN[1:]))
+        assert find_http(store, TOKEN) is not None
+        withdraw(store, challenge("http-01"))
+        withdraw(store, challenge("http-01"))
+        assert find_http(store, TOKEN) is None
+
+    @pytest.mark.parametrize("kind", ["http-01", "tls-alpn-01"])
+    def test_what_could_not_be_published_is_withdrawn_silently(self, store, kind):
+        withdraw(store, challenge(kind, token=None))
+        withdraw(store, challenge(kind, "a b"))
 
     @pytest.mark.parametrize("token", ["", "../x", "a b", "ä", "A" * 513, "\0"])
     def test_what_is_no_token_is_not_looked_for(self, tmp_path, token):
@@ -49,14 +62,14 @@ class TestEntries:
     )
     def test_tls_alpn_01_is_found_by_the_server_name(self, store, name, server_name):
         put = challenge("tls-alpn-01", name)
-        store.put(*entry(put), 60)
+        publish(store, put)
         found = find_tls_alpn(store, server_name)
         assert found is not None
         assert (found.identifier, found.key_authorization) == (put.identifier, put.key_authorization)
         assert find_tls_alpn(store, "other.example") is None
 
     def test_the_types_do_not_mix(self, store):
-        store.put(*entry(challenge("tls-alpn-01")), 60)
+        publish(store, challenge("tls-alpn-01"))
         assert find_http(store, TOKEN) is None
 
     def test_another_type_is_refused(self):

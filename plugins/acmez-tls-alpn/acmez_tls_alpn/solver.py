@@ -105,7 +105,7 @@ class TlsAlpnSolver:
         """
         scope.check()
         if self._store is not None:
-            self._store.put(*answer_store.entry(challenge), answer_store.LIFETIME)
+            answer_store.publish(self._store, challenge)
             return
         with self._lock:
             self._answers.add(challenge)
@@ -118,8 +118,7 @@ class TlsAlpnSolver:
     def clean_up(self, challenge: Challenge, handle: object, scope: CancelScope) -> None:
         """Show it no more; the last one stops the server, unless it stands in front of another one."""
         if self._store is not None:
-            if challenge.token is not None:
-                self._store.remove(*answer_store.entry(challenge))
+            answer_store.withdraw(self._store, challenge)
             return
         with self._lock:
             self._answers.remove(challenge)
