@@ -14,6 +14,7 @@ from cryptography import x509
 
 from . import events
 from .acme.account import Account
+from .acme.authorities import directory_url, recognise
 from .acme.certificate import RevocationReason
 from .acme.client import Client as AcmeClient
 from .acme.errors import InputError
@@ -64,6 +65,7 @@ class Client:
         proxy: URL; `None`: as the environment says; "": none.
         timeouts: seconds for each request.
         parallelism: how many requests and solver calls at once for one order, and how many connections.
+        requests_per_second: at most so many; `None`: what the CA is known to bear, if anything is known.
         cleanup_timeout: seconds that cleaning up may take, whatever happened before.
         allow_http: also talk to a CA without TLS; for tests.
         user_agent: put in front of the library's own.
@@ -90,6 +92,7 @@ class Client:
         proxy: str | None = None,
         timeouts: Timeouts | None = None,
         parallelism: int = 10,
+        requests_per_second: float | None = None,
         cleanup_timeout: float = 30.0,
         allow_http: bool = False,
         user_agent: str = "",
@@ -116,7 +119,15 @@ class Client:
             allow_http=allow_http,
             user_agent=user_agent,
         )
-        self.acme = AcmeClient(_directory_url(directory), transport=self._transport, retry=retry, observe=self._observe)
+        known = recognise(directory)
+        bearable = None if known is None else known.requests_per_second
+        self.acme = AcmeClient(
+            directory_url(directory),
+            transport=self._transport,
+            retry=retry,
+            observe=self._observe,
+            requests_per_second=bearable if requests_per_second is None else requests_per_second,
+        )
         self._engine = Engine(
             acme=self.acme,
             routes=tuple(solver if isinstance(solver, Route) else Route(solver) for solver in solvers),
@@ -381,14 +392,6 @@ def _spec(what: Sequence[str] | bytes | str | x509.CertificateSigningRequest | C
             return CertificateSpec(csr=what)
         raise InputError(f"names: expected a list, got the text {what!r} (did you mean [{what!r}]?)")
     return CertificateSpec(names=tuple(what))
-
-
-def _directory_url(directory: str) -> str:
-    if "://" in directory:
-        return directory
-    from .acme.authorities import find
-
-    return find(directory).directory
 
 
 def _journal(given: Journal | str | os.PathLike[str] | None) -> Journal | None:

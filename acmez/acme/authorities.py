@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
@@ -44,6 +42,9 @@ class Authority:
 @cache
 def authorities() -> Mapping[str, Authority]:
     """Return the known CAs by their short names."""
+    import tomllib
+    from importlib.resources import files
+
     text = files(__package__).joinpath("authorities.toml").read_text(encoding="utf-8")
     return MappingProxyType({name: Authority(name, **table) for name, table in tomllib.loads(text).items()})
 

@@ -23,6 +23,7 @@ from .identifier import Identifier
 from .jws import ExternalAccount, SigningKey, sign
 from .order import FINAL as FINAL_ORDER
 from .order import AutoRenewal, Order, OrderStatus, new_order_payload
+from .pace import Pace
 from .polling import Polling, poll
 from .problem import BLANK, AlreadyRevoked, ErrorType, ProblemError
 from .renewal import RenewalInfo, certificate_id
@@ -52,6 +53,7 @@ class Client(SignedRequests):
         transport: sends the requests; `None`: one of the client's own, closed with it.
         retry: decides what is repeated.
         observe: is called with each request's outcome, from the thread that sent it.
+        requests_per_second: what the server is known to bear; `None`: as fast as they come.
         language: the Accept-Language for messages (RFC 8555 §6.1).
     """
 
@@ -63,11 +65,19 @@ class Client(SignedRequests):
         retry: RetryPolicy | None = None,
         observe: Observe | None = None,
         language: str = "en",
+        requests_per_second: float | None = None,
     ) -> None:
         self.transport = Transport() if transport is None else transport
         self._owns_transport = transport is None
         super().__init__(
-            Session(directory_url, self.transport, retry or DefaultRetry(), observe=observe, language=language)
+            Session(
+                directory_url,
+                self.transport,
+                retry or DefaultRetry(),
+                observe=observe,
+                language=language,
+                pace=Pace(requests_per_second),
+            )
         )
 
     def __enter__(self) -> Self:
