@@ -180,7 +180,7 @@ class Journal:
         def work(database: sqlite3.Connection) -> None:
             database.execute(
                 "UPDATE orders SET state = 'issued', holder = ?, changed = ? WHERE id = ?",
-                (_holder(), time.time(), entry.id),
+                (self._holder(), time.time(), entry.id),
             )
             database.execute(
                 f"{_CLOSE} state = 'issued' AND id < ? AND (directory, account, wish) = "  # noqa: S608 - constants
@@ -193,7 +193,7 @@ class Journal:
 
     def adopt(self, url: str) -> None:
         """Note that this process has the certificate of an order, which another one obtained."""
-        self._execute("UPDATE orders SET holder = ? WHERE url = ?", (_holder(), url))
+        self._execute("UPDATE orders SET holder = ? WHERE url = ?", (self._holder(), url))
 
     def finish(self, entry: OrderEntry, *, forget: bool) -> None:
         """Let go of an order; forget it, or keep it so that it can be gone on with."""
@@ -292,7 +292,11 @@ class Journal:
         ]
 
     def _unfinished_of(self, directory: str, account: str) -> tuple[object, ...]:
-        return directory, account, time.time() - KEEP_ISSUED, _holder()
+        return directory, account, time.time() - KEEP_ISSUED, self._holder()
+
+    def _holder(self) -> str:
+        """What tells this process from others, its children too."""
+        return f"{_THIS_RUN}-{os.getpid()}"
 
     def _remove(self, places: Iterable[tuple[object, ...]]) -> None:
         def work(database: sqlite3.Connection) -> None:
@@ -310,11 +314,6 @@ class Journal:
 
     def _execute(self, statement: str, values: Sequence[object]) -> None:
         self._file.write(lambda database: database.execute(statement, values))
-
-
-def _holder() -> str:
-    """What tells this process from others; it stays so when one forks."""
-    return f"{_THIS_RUN}-{os.getpid()}"
 
 
 def _place(order_id: int, run: int, solver: str, challenge: Challenge) -> tuple[object, ...]:

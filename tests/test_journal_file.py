@@ -10,7 +10,7 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -345,7 +345,7 @@ def test_what_waits_to_be_written_is_the_parents(path: Path):
     file = JournalFile(path)
     add(file, "before")
     file.before_fork()
-    file._waiting.append((lambda database: database.execute(ORDER, ("a thread's",)), journal_file.Future()))
+    file._waiting.append((lambda database: database.execute(ORDER, ("a thread's",)), Future()))
     file.after_fork(in_child=True)
     add(file, "child's")
     assert wishes(file) == ["before", "child's"]

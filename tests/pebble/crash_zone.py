@@ -7,7 +7,7 @@ import http.server
 import itertools
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,9 +110,7 @@ def serving_files(directory: Path, port: int) -> Iterator[None]:
 
 
 @contextmanager
-def serving(
-    handler: type[http.server.BaseHTTPRequestHandler] | functools.partial[object], port: int = 0
-) -> Iterator[int]:
+def serving(handler: Callable[..., http.server.BaseHTTPRequestHandler], port: int = 0) -> Iterator[int]:
     """Serve on a loopback port, and yield that."""
 
     class Server(http.server.ThreadingHTTPServer):

@@ -1,0 +1,73 @@
+"""What one order writes into the journal, and what it does without one."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from acmez.errors import JournalError
+from acmez.journal import Journal
+from acmez.record import Record
+from tests.test_journal import ACCOUNT, CA, ORDER, begin, challenge, rows
+
+
+def test_without_a_journal_nothing_happens():
+    record = Record()
+    record.ordered(ORDER)
+    record.presenting("dns", [challenge()])
+    record.presented("dns", [challenge()], [None])
+    record.cleaned_up("dns", [challenge()])
+    record.finish(forget=True)
+    assert record.deliver(ORDER) is None
+    assert record.inherited() == []
+
+
+def test_with_one_each_step_is_written(tmp_path: Path):
+    with Journal(tmp_path / "j") as journal:
+        record = Record(journal, begin(journal))
+        record.ordered(ORDER)
+        assert journal.known_urls(CA, ACCOUNT) == {ORDER}
+        record.presenting("dns", [challenge()])
+        record.presented("dns", [challenge()], [{"record": "7"}])
+        assert rows(journal.path, "SELECT handle FROM answers") == [('{"record": "7"}',)]
+        assert record.inherited() == []
+        record.cleaned_up("dns", [challenge()])
+        assert rows(journal.path, "SELECT * FROM answers") == []
+        written = record.deliver(ORDER)
+        record.finish(forget=False)
+        assert rows(journal.path, "SELECT state FROM orders") == [("issued",)]
+        assert written is not None
+        written()
+        assert rows(journal.path, "SELECT * FROM orders") == []
+
+
+def test_nothing_is_written_for_no_challenges(tmp_path: Path):
+    with Journal(tmp_path / "j") as journal:
+        record = Record(journal, begin(journal))
+        statements: list[str] = []
+        journal._file.write(lambda database: database.set_trace_callback(statements.append))
+        statements.clear()
+        record.presenting("dns", [])
+        record.presented("dns", [], [])
+        record.cleaned_up("dns", [])
+        assert statements == []
+
+
+def test_a_certificate_is_not_given_up_for_a_note(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    with Journal(tmp_path / "j") as journal:
+        record = Record(journal, begin(journal))
+        journal._file.write(lambda database: database.execute("PRAGMA query_only = ON"))
+        with pytest.raises(JournalError):
+            record.ordered(ORDER)
+        with caplog.at_level(logging.WARNING, "acmez"):
+            assert record.deliver(ORDER) is not None
+            record.finish(forget=True)
+        readonly = f"{journal.path}: attempt to write a readonly database"
+        assert [each.getMessage() for each in caplog.records] == [
+            f"{ORDER}: issued, but not noted in the journal: {readonly}",
+            f"not forgotten in the journal: {readonly}",
+        ]
+        journal.close()
+        assert journal.unfinished(CA, ACCOUNT, "a wish") is not None
