@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -69,6 +70,21 @@ class Certificate:
             return private_pem(self.private_key)
         except KeyFileError:
             return None
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """Return a context for TLS servers with this certificate: TLS 1.2 and newer, no client certificates.
+
+        To follow renewals, `write` it and use `acmez.tls.ReloadingContext`.
+
+        Raises:
+            KeyFileError: the private key is not here, or cannot leave its HSM.
+        """
+        from .tls import server_context
+
+        key_pem = self.private_key_pem
+        if key_pem is None:
+            raise KeyFileError(f"{self.leaf.subject.rfc4514_string() or 'certificate'}: its private key is not here")
+        return server_context(self.fullchain_pem, key_pem)
 
     def write(self, directory: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write fullchain.pem, chain.pem, cert.pem and privkey.pem (mode 0600) and return the directory.
