@@ -6,16 +6,22 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
+from benchmarks.clients import ROOT, build
+from chaos import report
 from chaos.cells import Cell, cells
+from chaos.environment import describe
 from chaos.outcome import Outcome
-from chaos.running import run, sample, seed_of
+from chaos.peers import PEERS, Seats, run_peer, suits
+from chaos.running import Job, run, sample, seed_of
 from chaos.world import World
 
+PAGE = ROOT / "docs" / "reliability.md"
 SAMPLE = 180
 AT_ONCE = 12
+PEERS_AT_ONCE = 4
 
 
 def main() -> int:
@@ -30,45 +36,82 @@ def main() -> int:
     began = time.monotonic()
     sys.stdout.write(f"seed {given.seed}\n")
     with World() as world:
-        outcomes = _quick(world, matrix, given.seed, given.runs)
-    sys.stdout.write(f"{time.monotonic() - began:.1f} s\n{summary(outcomes)}\n")
-    return 1 if any(outcome.misses for outcome in outcomes) else 0
+        outcomes = _quick(world, matrix, given) if given.quick else _whole(world, matrix, given)
+    seconds = time.monotonic() - began
+    if not given.quick:
+        _write(given, outcomes, seconds)
+    ours = [outcome for outcome in outcomes if outcome.client == report.OURS]
+    sys.stdout.write(f"{seconds:.1f} s\n{report.summary(ours)}\n")
+    return 1 if any(outcome.misses for outcome in ours) else 0
 
 
 def _options() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(prog="python -m chaos", description="Obtain certificates in spite of everything.")
+    options = argparse.ArgumentParser(
+        prog="python -m chaos",
+        description="Obtain certificates over bad networks and from bad CAs. Only a run of everything is written to"
+        " docs/reliability.md; the report of any other goes to the standard output. The exit status tells whether"
+        " acmez got every certificate that could be had, left nothing behind, and failed as it should elsewhere.",
+    )
     options.add_argument("--quick", action="store_true", help="a sample of the matrix, with acmez alone")
     options.add_argument(
         "--seed",
         type=int,
         default=int(os.environ.get("CHAOS_SEED") or time.time()),
-        help="what repeats a sample (default: CHAOS_SEED, or the time)",
+        help="what repeats a run (default: CHAOS_SEED, or the time)",
     )
     options.add_argument("--runs", type=int, default=SAMPLE, help=f"of the sample (default: {SAMPLE})")
+    options.add_argument("--repeat", type=int, default=50, help="runs of acmez for each case (default: 50)")
+    options.add_argument("--peer-repeat", type=int, default=5, help="runs of each peer for each case (default: 5)")
+    options.add_argument(
+        "--peers",
+        type=lambda text: [word for word in text.split(",") if word],
+        default=list(PEERS),
+        help="who is compared; empty: nobody",
+    )
     options.add_argument("--only", default="", help="cases with these words in them")
     options.add_argument("--list", action="store_true", help="show the cases and end")
     return options
 
 
-def _quick(world: World, matrix: Sequence[Cell], seed: int, count: int) -> list[Outcome]:
+def _quick(world: World, matrix: Sequence[Cell], given: argparse.Namespace) -> list[Outcome]:
     jobs = [
-        partial(matrix[number].play, world, seed_of(seed, index, matrix[number].case))
-        for index, number in enumerate(sample(count, len(matrix), seed))
+        partial(matrix[number].play, world, seed_of(given.seed, index, matrix[number].case))
+        for index, number in enumerate(sample(given.runs, len(matrix), given.seed))
     ]
     return list(run(jobs, AT_ONCE))
 
 
-def summary(outcomes: Sequence[Outcome]) -> str:
-    """Return the last line of a report."""
-    possible = [outcome for outcome in outcomes if outcome.case.possible]
-    figures = {
-        "runs": len(outcomes),
-        "successes": f"{sum(outcome.error is None for outcome in possible)}/{len(possible)}",
-        "duplicates": sum(outcome.duplicates for outcome in outcomes),
-        "leftovers": sum(outcome.leftovers for outcome in outcomes),
-        "misses": sum(bool(outcome.misses) for outcome in outcomes),
-    }
-    return ", ".join(f"{name} {value}" for name, value in figures.items())
+def _whole(world: World, matrix: Sequence[Cell], given: argparse.Namespace) -> list[Outcome]:
+    missing = build(given.peers)
+    outcomes = list(run(_our_jobs(world, matrix, given), AT_ONCE))
+    seats = Seats(world, PEERS_AT_ONCE)
+    for client in given.peers:
+        if client not in missing:
+            outcomes += run(_peer_jobs(world, seats, matrix, client, given), PEERS_AT_ONCE, tell=False)
+    return outcomes
+
+
+def _our_jobs(world: World, matrix: Sequence[Cell], given: argparse.Namespace) -> Iterator[Job]:
+    for number in range(given.repeat):
+        for cell in matrix:
+            yield partial(cell.play, world, seed_of(given.seed, number, cell.case))
+
+
+def _peer_jobs(
+    world: World, seats: Seats, matrix: Sequence[Cell], client: str, given: argparse.Namespace
+) -> Iterator[Job]:
+    for number in range(given.peer_repeat):
+        for cell in filter(suits, matrix):
+            yield partial(run_peer, world, seats, cell, client, seed_of(given.seed, number, cell.case))
+
+
+def _write(given: argparse.Namespace, outcomes: Sequence[Outcome], seconds: float) -> None:
+    text = report.markdown(describe(given.seed, given.repeat, given.peer_repeat, seconds), outcomes)
+    if given.only or given.peers != list(PEERS):
+        sys.stdout.write(f"{text}\n")
+    else:
+        report.insert(PAGE, text)
+        sys.stderr.write(f"written: {PAGE}\n")
 
 
 if __name__ == "__main__":

@@ -16,8 +16,9 @@ from acmez.acme.transport import Timeouts, Transport
 from chaos.journey import Journey
 from tests.pebble.server import Pebble
 
-_ONCE = DefaultRetry(attempts=1, nonce_attempts=1000)
-_SOON = Timeouts(connect=5, read=5, total=5)
+#: For requests past the proxy, which nothing disturbs.
+ONCE = DefaultRetry(attempts=1, nonce_attempts=1000)
+SOON = Timeouts(connect=5, read=5, total=5)
 
 
 class LockedUpError(Exception):
@@ -35,8 +36,8 @@ def audit(pebble: Pebble, journey: Journey, key: PrivateKey) -> tuple[int, int]:
     base = pebble.directory_url
     account = Account(urljoin(base, journey.account), SigningKey(key))
     with (
-        Transport(trust=pebble.trust, proxy="", timeouts=_SOON) as transport,
-        Client(base, transport=transport, retry=_ONCE) as client,
+        Transport(trust=pebble.trust, proxy="", timeouts=SOON) as transport,
+        Client(base, transport=transport, retry=ONCE) as client,
     ):
         try:
             orders = [client.order(account, urljoin(base, path)) for path in journey.orders]

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from chaos.faults import HOPELESS, PASSING, STORM, Fault
+from chaos.faults import HOPELESS, PASSING, STORM
+from chaos.names import run_named, troubles
 from chaos.ours import plan_for, run_proxied, storm
 from chaos.outcome import Case, Outcome
 from chaos.scripted import run_scripted, scripts
@@ -33,7 +34,11 @@ class Cell:
 
 def cells() -> list[Cell]:
     """Return the whole matrix."""
-    return [*_proxied(), *_nonces(), *_storms(), *_scripted()]
+    return [_control(), *_proxied(), *_nonces(), *_storms(), *_scripted(), *_named()]
+
+
+def _control() -> Cell:
+    return _cell(Case("Pebble", "nothing", "all"), partial(storm, (), 0.0))
 
 
 def _proxied() -> Iterator[Cell]:
@@ -44,10 +49,9 @@ def _proxied() -> Iterator[Cell]:
 
 
 def _nonces() -> Iterator[Cell]:
-    nothing: tuple[Fault, ...] = ()
     for percent in (5, 50, 90):
         options = PebbleOptions(nonce_reject=percent, authz_reuse=0)
-        yield _cell(Case("Pebble", f"nonces rejected, {percent} %", "all"), partial(storm, nothing, 0.0), options)
+        yield _cell(Case("Pebble", f"nonces rejected, {percent} %", "all"), partial(storm, (), 0.0), options)
 
 
 def _storms() -> Iterator[Cell]:
@@ -68,3 +72,8 @@ def _scripted() -> Iterator[Cell]:
         for step in script.steps:
             case = Case("testkit", script.fault, step, script.error)
             yield Cell(case, partial(run_scripted, script, case))
+
+
+def _named() -> Iterator[Cell]:
+    for trouble, case in troubles():
+        yield Cell(case, partial(run_named, trouble, case))

@@ -199,6 +199,11 @@ def _hopeless() -> Iterator[Fault]:
     )
 
 
+def patient(name: str) -> bool:
+    """Whether the fault costs a client no time-out."""
+    return "stall" not in name and "time-out" not in name
+
+
 PASSING = (*_connections(), *_load_balancers(), *_odd_answers())
 HOPELESS = tuple(_hopeless())
 #: What a storm is made of: everything that passes and does not take longer than the client waits.

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from acmez import Client
+from acmez import Client, Route
 from acmez.acme.jws import PrivateKey
 from acmez.acme.retry import DefaultRetry
 from acmez.acme.scope import CancelScope
 from acmez.acme.transport import Timeouts
 from acmez.keys import generate
+from acmez.protocols import Solver
 from chaos.audit import LockedUpError, audit
 from chaos.faults import Fault, FaultAt, Storm
 from chaos.outcome import CLEAN_UP, DEADLINE, Case, Outcome, told
@@ -39,7 +40,7 @@ class Attempt:
 def attempt(
     directory_url: str,
     trust: Path,
-    solver: Shown,
+    solver: Solver | Route,
     key: PrivateKey,
     names: list[str],
     *,

@@ -27,10 +27,10 @@ def sample(count: int, total: int, seed: int) -> list[int]:
     return numbers
 
 
-def run(jobs: Iterable[Job], at_once: int) -> Iterator[Outcome]:
-    """Yield what became of each job, in their order, and tell of each miss."""
+def run(jobs: Iterable[Job], at_once: int, *, tell: bool = True) -> Iterator[Outcome]:
+    """Yield what became of each job, in their order, and tell of each miss if *tell* is set."""
     with ThreadPoolExecutor(at_once) as pool:
         for outcome in pool.map(lambda job: job(), jobs):
-            for miss in outcome.misses:
+            for miss in outcome.misses if tell else ():
                 sys.stderr.write(f"{outcome.client}, {outcome.case}, seed {outcome.seed}: {miss}\n")
             yield outcome

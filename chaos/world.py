@@ -7,17 +7,19 @@ import itertools
 import os
 import tempfile
 import threading
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar
 
 from acmez import Challenge
 from acmez.acme.challenges import http_01
 from acmez.acme.scope import CancelScope
 from chaos.proxy import Proxy
 from tests.pebble.server import Pebble, PebbleOptions
+
+T = TypeVar("T")
 
 
 class Web:
@@ -119,7 +121,15 @@ class World:
         """Return the path of a new file."""
         return self.directory / f"{next(self._tags)}-{name}"
 
+    def enter(self, manager: AbstractContextManager[T]) -> T:
+        """Enter what is to last as long as the world."""
+        return self._stack.enter_context(manager)
+
+    def tag(self) -> str:
+        """Return a label that no other run has."""
+        return f"t{os.getpid()}x{next(self._tags)}"
+
     def names(self, count: int) -> list[str]:
         """Return names that no other run has."""
-        tag = f"t{os.getpid()}x{next(self._tags)}"
+        tag = self.tag()
         return [f"n{number}.{tag}.example.test" for number in range(count)]
