@@ -4,6 +4,7 @@ AcmezError
 └── DnsError                 an answer that is of no use
     ├── NoAnswerError        nothing came back in time
     │   └── UnreachableError this machine has no way to the server
+    ├── ApiError             a provider refused; see acmez.dns.api
     ├── SignatureError       the signatures of question and answer do not fit (RFC 8945)
     └── ZoneError            the zone of a name, or its servers, cannot be found
 """

@@ -32,6 +32,7 @@ from acmez.acme.errors import InputError
 from acmez.protocols import CancelScope, Challenge, Handle
 
 from .servers import Written, parse
+from .texts import quoted
 
 if TYPE_CHECKING:
     from .lookups import Lookups
@@ -100,7 +101,7 @@ class ZoneRecord:
     @property
     def quoted(self) -> str:
         """The value as zone files have it."""
-        return " ".join('"' + each.replace("\\", r"\\").replace('"', r"\"") + '"' for each in self.strings)
+        return quoted(self.value)
 
     def handle(self, **more: str) -> Handle:
         """Return what `present` returns; *more* is what the provider calls the record, say."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import pytest
 
+from acmez.acme.challenge import Challenge
+from acmez.acme.identifier import Identifier
+from acmez.protocols import CancelScope
 from tests.dns.servers import DnsServer, MissingError
 from tests.no_skips import is_ci
 from tests.pebble.ports import ReservedPorts
@@ -59,3 +63,29 @@ def start_module_server() -> Iterator[Starter]:
     """Start name servers that end with the last test of the module."""
     with starting() as starter:
         yield starter
+
+
+@pytest.fixture
+def scope() -> CancelScope:
+    return CancelScope(30)
+
+
+@pytest.fixture
+def challenge_for() -> Callable[..., Challenge]:
+    """Make challenges, each with a token of its own: `challenge_for("example.test", "dns-01", wildcard=True)`."""
+    tokens = itertools.count()
+
+    def make(name: str, kind: str = "dns-01", *, wildcard: bool = False) -> Challenge:
+        return Challenge(
+            type=kind,
+            url="https://ca.test/challenge/1",
+            status="pending",
+            identifier=Identifier.dns(name),
+            wildcard=wildcard,
+            token=f"token-{next(tokens)}",
+            thumbprint="thumb-PRINT_1",
+            account_url="https://ca.test/account/1",
+            raw={"issuer-domain-names": ["ca.test"]},
+        )
+
+    return make

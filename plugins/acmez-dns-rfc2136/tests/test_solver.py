@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from acmez_dns_rfc2136 import Rfc2136Solver, UpdateError
@@ -17,7 +13,8 @@ from acmez.acme.errors import InputError
 from acmez.acme.identifier import Identifier
 from acmez.dns import DnsOptions, NoAnswerError
 from acmez.options import Secret
-from acmez.protocols import Batching, CancelScope, Solver
+from acmez.protocols import CancelScope
+from tests.dns.contract import DnsSolverContract
 from tests.dns.servers import SECRET, DnsServer, PowerDns
 
 ChallengeFor = Callable[..., Challenge]
@@ -33,49 +30,23 @@ def solver(server: DnsServer) -> Rfc2136Solver:
     return solver_for(server)
 
 
+@pytest.fixture
+def provider(server: DnsServer) -> DnsServer:
+    return server
+
+
+class TestContract(DnsSolverContract):
+    @pytest.fixture(params=["tcp", "udp"])
+    def solver(self, server: DnsServer, request: pytest.FixtureRequest) -> Rfc2136Solver:
+        return solver_for(server, transport=request.param)
+
+
 def value_of(challenge: Challenge) -> str:
     return f'"{txt_record(challenge).value}"'
 
 
 def name_of(challenge: Challenge) -> str:
     return txt_record(challenge).name
-
-
-def test_it_is_a_solver_of_every_dns_challenge(solver):
-    as_protocol: Solver = solver
-    assert (as_protocol.name, as_protocol.challenge_type) == ("dns-rfc2136", "dns-01")
-    assert solver.other_types == ("dns-account-01", "dns-persist-01")
-    assert isinstance(solver, Batching)
-
-
-@pytest.mark.parametrize("kind", ["dns-01", "dns-account-01"])
-@pytest.mark.parametrize("transport", ["tcp", "udp"])
-def test_the_zone_is_as_before_when_it_is_cleaned_up(server, challenge_for: ChallengeFor, scope, kind, transport):
-    solver = solver_for(server, transport=transport)
-    before = server.dump("example.test")
-    challenge = challenge_for("www.example.test", kind)
-    handle = solver.present(challenge, scope)
-    assert server.ask(name_of(challenge)) == [value_of(challenge)]
-    solver.clean_up(challenge, handle, scope)
-    assert server.dump("example.test") == before
-
-
-def test_a_persistent_record_stays(server, solver, challenge_for, scope):
-    challenge = challenge_for("keep.example.test", "dns-persist-01")
-    handle = solver.present(challenge, scope)
-    solver.clean_up(challenge, handle, scope)
-    solver.present(challenge, scope)
-    assert server.ask("_validation-persist.keep.example.test") == [value_of(challenge)]
-
-
-def test_apex_and_wildcard_have_two_values_at_one_name(server, solver, challenge_for, scope):
-    challenges = [challenge_for("example.test"), challenge_for("example.test", wildcard=True)]
-    handles = solver.present_many(challenges, scope)
-    assert server.ask("_acme-challenge.example.test") == sorted(map(value_of, challenges))
-    solver.clean_up(challenges[0], handles[0], scope)
-    assert server.ask("_acme-challenge.example.test") == [value_of(challenges[1])]
-    solver.clean_up(challenges[1], handles[1], scope)
-    assert server.ask("_acme-challenge.example.test") == []
 
 
 def test_values_of_others_and_their_ttl_are_kept(server, solver, challenge_for, scope):
@@ -86,22 +57,6 @@ def test_values_of_others_and_their_ttl_are_kept(server, solver, challenge_for, 
     assert set(during) - set(before) == {f"_acme-challenge.shared 120 TXT {value_of(challenge)}"}
     assert set(before) <= set(during)
     solver.clean_up(challenge, handle, scope)
-    assert server.dump("example.test") == before
-
-
-def test_presenting_and_cleaning_up_twice_changes_nothing_more(server, solver, challenge_for, scope):
-    before = server.dump("example.test")
-    challenge = challenge_for("twice.example.test")
-    handles = [solver.present(challenge, scope), solver.present(challenge, scope)]
-    assert server.ask(name_of(challenge)) == [value_of(challenge)]
-    for handle in (*handles, None):
-        solver.clean_up(challenge, handle, scope)
-        assert server.dump("example.test") == before
-
-
-def test_what_was_never_presented_is_cleaned_up_without_a_word(server, solver, challenge_for, scope):
-    before = server.dump("example.test")
-    solver.clean_up(challenge_for("never.example.test"), None, scope)
     assert server.dump("example.test") == before
 
 
@@ -121,39 +76,6 @@ def test_the_records_of_many_names_go_in_one_update(server, solver, challenge_fo
     handles = solver.present_many(challenges, scope)
     solver.clean_up_many(challenges, handles, scope)
     assert int(server.ask("example.test", "SOA")[0].split()[2]) - int(serial) == 2
-
-
-def test_many_threads_at_one_name_lose_no_value(server, solver, challenge_for, scope):
-    challenges = [challenge_for("busy.example.test") for _ in range(8)]
-    with ThreadPoolExecutor(8) as pool:
-        handles = list(pool.map(lambda each: solver.present(each, scope), challenges))
-        assert server.ask("_acme-challenge.busy.example.test") == sorted(map(value_of, challenges))
-        list(pool.map(lambda pair: solver.clean_up(*pair, scope), zip(challenges, handles, strict=True)))
-    assert server.ask("_acme-challenge.busy.example.test") == []
-
-
-CLEAN_UP = """
-import json, sys
-from acmez.acme.challenge import Challenge
-from acmez.acme.identifier import Identifier
-from acmez.options import Secret
-from acmez.protocols import CancelScope
-from acmez_dns_rfc2136 import Rfc2136Solver
-
-server, name, secret, handle = sys.argv[1:]
-challenge = Challenge("dns-01", "", "pending", Identifier.dns(name))
-solver = Rfc2136Solver(server=server, key_name="acme-key", key_secret=Secret(secret))
-solver.clean_up(challenge, json.loads(handle), CancelScope(30))
-"""
-
-
-def test_after_a_crash_the_handle_is_enough_for_another_process(server, solver, challenge_for, scope):
-    before = server.dump("example.test")
-    challenge = challenge_for("crash.example.test")
-    handle = json.dumps(solver.present(challenge, scope))
-    script = [sys.executable, "-c", CLEAN_UP, server.where, "crash.example.test", SECRET, handle]
-    subprocess.run(script, check=True, timeout=30)
-    assert server.dump("example.test") == before
 
 
 class TestAliases:
@@ -240,10 +162,6 @@ class TestRefusals:
         record = {"zone": "example.test", "name": "www.example.test", "value": "x"}
         with pytest.raises(InputError, match="the handle is not one of a DNS solver"):
             solver.clean_up(challenge_of("example.test"), record | {"name": "www.other.test"}, scope)
-
-    def test_a_handle_of_somebody_else(self, server, scope):
-        with pytest.raises(InputError, match="the handle is not one of a DNS solver"):
-            solver_for(server).clean_up(challenge_of("example.test"), {"record": "42"}, scope)
 
 
 def challenge_of(name: str) -> Challenge:

@@ -1,0 +1,103 @@
+"""The solver: its options, and what is a server's business on behalf of which challenge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import quote, urlsplit
+
+from acmez.dns import DNS_CHALLENGE_TYPES, DnsOptions, RecordFinder
+from acmez.dns.api import Api
+from acmez.dns.locks import ZoneLocks
+from acmez.options import Secret
+from acmez.protocols import CancelScope, Challenge, Handle
+
+from .zones import Zones
+
+
+@dataclass
+class PowerDnsSolver:
+    """Answers DNS challenges through the HTTP API of a PowerDNS authoritative server.
+
+    All records of a zone go in one request. The API knows no way to add a value, only to replace all that are at a
+    name: the others are read and kept, one thread at a time. Two processes should not share a name.
+
+    Attributes:
+        url: of the API's server: "http://127.0.0.1:8081".
+        api_key: the server's `api-key`.
+        server_id: which server of the API; there is one, "localhost", unless a proxy says otherwise.
+        ttl: seconds; other records at the name keep theirs, and then it is theirs.
+        notify: tell secondary servers at once.
+        trust: a PEM file that vouches for the API's certificate; the system's trust store by default.
+        timeout: seconds for each request.
+        dns: how the zone of a record is found.
+
+    Raises:
+        ValueError: a value is impossible.
+    """
+
+    name: ClassVar[str] = "dns-powerdns"
+    challenge_type: ClassVar[str] = DNS_CHALLENGE_TYPES[0]
+    other_types: ClassVar[tuple[str, ...]] = DNS_CHALLENGE_TYPES[1:]
+
+    url: str
+    api_key: Secret
+    server_id: str = "localhost"
+    ttl: int = 60
+    notify: bool = True
+    trust: Path | None = None
+    timeout: float = 30.0
+    dns: DnsOptions = field(default_factory=DnsOptions)
+
+    def __post_init__(self) -> None:
+        if urlsplit(self.url).scheme not in {"http", "https"} or not urlsplit(self.url).hostname:
+            raise ValueError(f"url: {self.url!r} is no URL of a server (write http://127.0.0.1:8081)")
+        if not 1 <= self.ttl < 1 << 31:
+            raise ValueError(f"ttl: {self.ttl} is no number of seconds a record can have")
+        if not 0 < self.timeout <= 3600:
+            raise ValueError(f"timeout: {self.timeout:g} is not between 0 and 3600 seconds")
+        self._finder = RecordFinder(self.dns)
+        self._locks = ZoneLocks()
+        self._api = Api(
+            f"{self.url.rstrip('/')}/api/v1/servers/{quote(self.server_id, safe='')}",
+            headers={"x-api-key": str(self.api_key)},
+            trust=self.trust,
+            timeout=self.timeout,
+        )
+
+    def present(self, challenge: Challenge, scope: CancelScope) -> Handle | None:
+        """Add the record; return where it is.
+
+        Raises:
+            ApiError: the server refuses it, or does not answer.
+            DnsError: the zone cannot be found.
+            Cancelled: *scope* ended.
+        """
+        return self.present_many([challenge], scope)[0]
+
+    def present_many(self, challenges: Sequence[Challenge], scope: CancelScope) -> Sequence[Handle | None]:
+        """Add all records, in one request per zone."""
+        records = self._finder.find_many(challenges, scope)
+        with self._locks.hold((record.zone for record in records), scope), self._api.connected(scope) as call:
+            Zones(call, notify=self.notify).add(records, self.ttl)
+        return [record.handle() for record in records]
+
+    def clean_up(self, challenge: Challenge, handle: Handle | None, scope: CancelScope) -> None:
+        """Remove the record by its value; one that is gone is gone.
+
+        Raises:
+            ApiError: the server refuses it, or does not answer.
+            DnsError: the zone cannot be found.
+            Cancelled: *scope* ended.
+        """
+        self.clean_up_many([challenge], [handle], scope)
+
+    def clean_up_many(
+        self, challenges: Sequence[Challenge], handles: Sequence[Handle | None], scope: CancelScope
+    ) -> None:
+        """Remove all records, in one request per zone."""
+        records = self._finder.to_remove(challenges, handles, scope)
+        with self._locks.hold((record.zone for record in records), scope), self._api.connected(scope) as call:
+            Zones(call, notify=self.notify).remove(records)
