@@ -98,15 +98,15 @@ class ProviderSolver:
 
 
 @contextmanager
-def serving_files(directory: Path, port: int) -> Iterator[None]:
-    """Serve what is in *directory*."""
+def serving_files(directory: Path, port: int = 0) -> Iterator[int]:
+    """Serve what is in *directory* on a loopback port, and yield that."""
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *args: object) -> None:
             pass
 
-    with serving(functools.partial(Handler, directory=str(directory)), port):
-        yield
+    with serving(functools.partial(Handler, directory=str(directory)), port) as served:
+        yield served
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
@@ -49,6 +49,10 @@ class WebrootSolver:
             raise ValueError(f"mode: {self.mode} is no file mode the owner can read (did you mean 0o644?)")
         self._roots = {_pattern(name): Path(root) for name, root in self.webroots.items()}
         self._files = ChallengeFiles(self.mode)
+
+    def __reduce__(self) -> tuple[type[WebrootSolver], tuple[object, ...]]:
+        """Pickle the options: another process knows by itself what it made."""
+        return type(self), tuple(getattr(self, option.name) for option in fields(self))
 
     def present(self, challenge: Challenge, scope: CancelScope) -> Handle:
         """Write the file; return where it is and which directories were made for it.

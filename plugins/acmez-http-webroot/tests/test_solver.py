@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +34,15 @@ def mode(path: Path) -> int:
 def test_it_is_a_solver_of_http_01(solver: WebrootSolver):
     as_protocol: Solver = solver
     assert (as_protocol.name, as_protocol.challenge_type) == ("http-webroot", "http-01")
+
+
+def test_it_goes_along_to_another_process(webroot: Path, challenge, scope):
+    solver = WebrootSolver(webroots={"*.example.com": webroot, "example.com": webroot}, mode=0o640)
+    copy = pickle.loads(pickle.dumps(solver))  # noqa: S301
+    assert copy == solver
+    handle = solver.present(challenge, scope)
+    copy.clean_up(challenge, handle, scope)
+    assert list(webroot.iterdir()) == []
 
 
 def test_the_key_authorization_is_served_where_the_ca_looks(solver, webroot, challenge, scope):
