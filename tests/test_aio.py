@@ -1,0 +1,271 @@
+"""The client for asyncio: cancelling the task ends the issuance, and waits for its clean-up."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from acmez import Cancelled, CancelScope, Challenge, InputError, ProblemError
+from acmez.aio import Client
+from acmez.csr import certificate_names
+from acmez.journal import Journal
+from tests.solvers import Lab, WebSolver, laboratory
+from tests.test_journal import begin, challenge
+
+Start = Callable[..., Lab]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    with ExitStack() as stack:
+        yield lambda **behaviour: stack.enter_context(laboratory(**behaviour))
+
+
+def client(lab: Lab, *solvers: Any, **settings: Any) -> Client:
+    return Client(
+        lab.ca.directory_url, solvers=solvers, trust=lab.ca.trust_pem, terms_of_service_agreed=True, **settings
+    )
+
+
+def test_a_certificate_from_its_order_to_its_revocation(start: Start):
+    lab = start()
+
+    async def work() -> None:
+        async with client(lab, WebSolver(web=lab.web)) as ca:
+            account = await ca.register(["mailto:admin@example.org"])
+            assert account.url == (await ca.register()).url
+            certificate = await ca.obtain(["www.example.org"], timeout=10)
+            assert certificate_names(certificate.leaf) == {("dns", "www.example.org")}
+            assert (await ca.renewal_info(certificate.leaf)).start < certificate.leaf.not_valid_after_utc
+            await ca.revoke(certificate.leaf)
+            await ca.revoke(certificate.leaf)  # once more is no error
+
+    asyncio.run(work())
+
+
+def test_errors_come_out_as_they_are(start: Start):
+    lab = start(rejected_names=frozenset({"refused.example.org"}))
+
+    async def work() -> None:
+        async with client(lab, WebSolver(web=lab.web)) as ca:
+            await ca.register()
+            with pytest.raises(ProblemError, match="rejectedIdentifier"):
+                await ca.obtain(["refused.example.org"])
+            with pytest.raises(InputError, match="no name"):
+                await ca.obtain(["no name"])
+
+    asyncio.run(work())
+
+
+def test_many_at_once(start: Start):
+    lab = start()
+
+    async def work() -> None:
+        async with client(lab, WebSolver(web=lab.web)) as ca:
+            await ca.register()
+            wanted = [f"host-{number}.example.org" for number in range(30)]
+            issued = await asyncio.gather(*(ca.obtain([name]) for name in wanted))
+            assert [{value for _, value in certificate_names(each.leaf)} for each in issued] == [{n} for n in wanted]
+
+    asyncio.run(work())
+
+
+def test_the_loop_goes_on_meanwhile(start: Start):
+    lab = start(validation_delay=0.3)
+
+    async def work() -> int:
+        async with client(lab, WebSolver(web=lab.web)) as ca:
+            await ca.register()
+            task = asyncio.create_task(ca.obtain(["www.example.org"]))
+            turns = 0
+            while not task.done():
+                await asyncio.sleep(0.01)
+                turns += 1
+            await task
+            return turns
+
+    assert asyncio.run(work()) > 10
+
+
+def test_a_cancelled_task_ends_when_everything_is_cleaned_up(start: Start):
+    lab = start(validation_delay=5.0)
+    answered = threading.Event()
+    solver = WebSolver(web=lab.web)
+
+    async def work() -> None:
+        async with client(lab, solver, on_event=_setting(answered, "challenge-answered")) as ca:
+            await ca.register()
+            task = asyncio.create_task(ca.obtain(["www.example.org"]))
+            await asyncio.to_thread(answered.wait, 10)
+            assert solver.left
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert not solver.left
+            assert task.cancelled()
+
+    asyncio.run(work())
+
+
+def _setting(event: threading.Event, name: str) -> Callable[[Any], None]:
+    return lambda happened: event.set() if happened.name == name else None
+
+
+def test_a_timeout_of_asyncio_ends_it_likewise(start: Start):
+    lab = start(validation_delay=5.0)
+    solver = WebSolver(web=lab.web)
+
+    async def work() -> None:
+        async with client(lab, solver) as ca:
+            await ca.register()
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await ca.obtain(["www.example.org"])
+            assert not solver.left
+
+    asyncio.run(work())
+    assert solver.called("present")
+
+
+def test_a_failing_task_of_a_group_ends_the_others(start: Start):
+    lab = start(validation_delay=5.0, rejected_names=frozenset({"refused.example.org"}))
+    answered = threading.Event()
+    solver = WebSolver(web=lab.web)
+
+    async def work() -> None:
+        async with client(lab, solver, on_event=_setting(answered, "challenge-answered")) as ca:
+            await ca.register()
+
+            async def refused() -> None:
+                await asyncio.to_thread(answered.wait, 10)
+                await ca.obtain(["refused.example.org"])
+
+            async def both() -> None:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(ca.obtain(["www.example.org"]))
+                    group.create_task(refused())
+
+            with pytest.raises(ExceptionGroup) as raised:
+                await both()
+            assert raised.group_contains(ProblemError, match="rejectedIdentifier")
+            assert not solver.left
+
+    asyncio.run(work())
+
+
+def test_who_cancels_twice_waits_for_nothing(start: Start):
+    lab = start()
+    cleaning, go_on = threading.Event(), threading.Event()
+
+    def clean_slowly(challenge: Challenge, scope: CancelScope) -> None:
+        cleaning.set()
+        go_on.wait(10)
+
+    solver = WebSolver(web=lab.web, on_present=lambda *_: shown.set(), on_clean_up=clean_slowly)
+    shown = threading.Event()
+
+    async def work() -> None:
+        async with client(lab, solver) as ca:
+            await ca.register()
+            task = asyncio.create_task(ca.obtain(["www.example.org"]))
+            await asyncio.to_thread(shown.wait, 10)
+            task.cancel()
+            await asyncio.to_thread(cleaning.wait, 10)
+            assert not task.done()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            go_on.set()
+        assert not solver.left  # closing waits
+
+    asyncio.run(work())
+
+
+def test_what_has_not_begun_is_not_begun_any_more(start: Start, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("acmez.aio._MAX_CALLS", 1)
+    lab = start(validation_delay=0.3)
+    solver = WebSolver(web=lab.web)
+
+    async def work() -> None:
+        async with client(lab, solver) as ca:
+            await ca.register()
+            first = asyncio.create_task(ca.obtain(["one.example.org"]))
+            second = asyncio.create_task(ca.obtain(["two.example.org"]))
+            await asyncio.sleep(0.05)
+            second.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await second
+            assert not first.done()
+            await first
+
+    asyncio.run(work())
+    assert solver.called("present") == ["one.example.org"]
+
+
+def test_sweeping(start: Start, tmp_path: Path):
+    lab = start()
+    with Journal(tmp_path / "j") as journal:
+        entry = begin(journal)
+        journal.presenting(entry, "web", [challenge(kind="http-01")])
+
+    async def work() -> None:
+        async with client(lab, WebSolver(web=lab.web), journal=tmp_path / "j") as ca:
+            assert await ca.sweep() == []
+
+    asyncio.run(work())
+    with Journal(tmp_path / "j") as journal:
+        assert journal.abandoned() == []
+
+
+def test_the_sync_client_is_behind_it(start: Start):
+    lab = start()
+
+    async def work() -> None:
+        async with client(lab, WebSolver(web=lab.web)) as ca:
+            await ca.register()
+            scope = CancelScope()
+            scope.cancel()
+            with pytest.raises(Cancelled):
+                ca.sync.obtain(["www.example.org"], scope=scope)
+
+    asyncio.run(work())
+
+
+TYPED = """
+import acmez
+from acmez.aio import Client
+
+async def work(journal: str) -> acmez.Certificate:
+    async with Client("letsencrypt", journal=journal, parallelism=4, cleanup_timeout=1.5) as client:
+        reveal_type(client.sync)
+        return await client.obtain(["example.org"], timeout=3.0)
+
+Client()
+Client("letsencrypt", parallelism="many")
+Client("letsencrypt", solver=[])
+"""
+
+
+def test_the_constructor_has_the_types_of_the_synchronous_one(tmp_path: Path):
+    (tmp_path / "typed.py").write_text(TYPED)
+    root = Path(__file__).parents[1]
+    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--cache-dir=cache", "typed.py"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={"MYPYPATH": str(root), "PATH": ""}, capture_output=True, text=True, check=False
+    )
+    lines = [line.partition(": ")[2] for line in done.stdout.splitlines() if line.startswith("typed.py")]
+    told = [line for line in lines if line.startswith("error: ") or "Revealed" in line]
+    assert told == [
+        'note: Revealed type is "acmez.client.Client"',
+        'error: Missing positional argument "directory" in call to "Client"  [call-arg]',
+        'error: Argument "parallelism" to "Client" has incompatible type "str"; expected "int"  [arg-type]',
+        'error: Unexpected keyword argument "solver" for "Client"; did you mean "solvers"?  [call-arg]',
+    ]
