@@ -1,14 +1,19 @@
-"""The fixture `acme_ca`, for `pytest_plugins = ["acmez_testkit.pytest_plugin"]` in the top conftest.py."""
+"""The fixtures, for `pytest_plugins = ["acmez_testkit.pytest_plugin"]` in the top conftest.py."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import pytest
 
 from acmez_testkit.behaviour import Behaviour
 from acmez_testkit.ca import EmbeddedCA
+
+if TYPE_CHECKING:
+    from acmez.plugins import PluginManager
+    from acmez_testkit.fake_dns import FakeDNS
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,6 +33,26 @@ def acme_ca(request: pytest.FixtureRequest) -> Iterator[EmbeddedCA]:
         yield ca
     if ca.internal_errors:
         raise ExceptionGroup("errors of the embedded CA itself", list(ca.internal_errors))
+
+
+@pytest.fixture
+def fake_dns() -> Iterator[FakeDNS]:
+    """An authoritative DNS server at a free loopback port (`fake_dns.address`), with the zone example.com."""
+    from acmez_testkit.fake_dns import FakeDNS
+
+    with FakeDNS("example.com") as server:
+        yield server
+    if server.internal_errors:
+        raise ExceptionGroup("errors of the DNS server itself", list(server.internal_errors))
+
+
+@pytest.fixture
+def plugin_manager(monkeypatch: pytest.MonkeyPatch) -> PluginManager:
+    """A manager that knows what acmez brings and what the test registers, whatever is installed or blocked."""
+    from acmez.plugins import BLOCK_VARIABLE, PluginManager
+
+    monkeypatch.delenv(BLOCK_VARIABLE, raising=False)
+    return PluginManager(discover=False)
 
 
 def _behaviour(request: pytest.FixtureRequest) -> Behaviour:

@@ -6,9 +6,12 @@ from contextlib import ExitStack, closing
 
 import pytest
 from acmez_testkit import Behaviour, EmbeddedCA
+from acmez_testkit.pytest_plugin import fake_dns, plugin_manager
 
 from .raw import Raw
 from .responders import Http01, TlsAlpn01
+
+__all__ = ["fake_dns", "plugin_manager"]  # found here also where no conftest.py further up names the plugin
 
 
 @pytest.fixture
