@@ -208,12 +208,18 @@ class Issuance:
             return None
         journal = self._engine.journal
         known = frozenset() if journal is None else journal.known_urls(*self._where)
-        urls = [url for url in self._acme.orders(account, scope=self._scope) if url not in known]
+        try:
+            urls = [url for url in self._acme.orders(account, scope=self._scope) if url not in known]
+        except (MalformedAnswer, ProblemError) as exc:
+            if isinstance(exc, ProblemError) and _may_pass(exc):
+                raise
+            return None  # there is no list after all
         wanted = {identifier.key for identifier in self._request.identifiers}
         for url in reversed(urls[-_ORDERS_TO_LOOK_AT:]):
-            order = self._acme.order(self._account, url, scope=self._scope)
-            usable = order.status in (OrderStatus.PENDING, OrderStatus.READY)
-            if usable and {identifier.key for identifier in order.identifiers} == wanted:
+            order = self._look_up(url)
+            if order is None or order.status not in (OrderStatus.PENDING, OrderStatus.READY):
+                continue
+            if {identifier.key for identifier in order.identifiers} == wanted:
                 return order
         return None
 
@@ -250,7 +256,7 @@ class Issuance:
         try:
             order = self._acme.order(self._account, url, scope=self._scope)
         except ProblemError as exc:
-            if exc.status >= 500 or exc.status == 429:
+            if _may_pass(exc):
                 raise
             return None  # expired orders are 404 at Let's Encrypt
         expired = order.expires is not None and order.expires <= datetime.now(UTC)
@@ -356,3 +362,7 @@ class Issuance:
             raise CertificateError(
                 f"{chain.url}: the certificate is also for {', '.join(sorted(value for _, value in foreign))}"
             )
+
+
+def _may_pass(error: ProblemError) -> bool:
+    return error.status >= 500 or error.status == 429

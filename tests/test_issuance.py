@@ -154,6 +154,17 @@ def test_what_may_be_acted_on_once_is_got_through_without_a_second_order(start: 
     assert len(lab.ca.orders) == 1
 
 
+@pytest.mark.parametrize("answer", [Problem("malformed", status=404), Answer(200, "<html>")])
+def test_a_list_of_orders_that_is_not_there_does_not_matter(start: Start, answer: Fault):
+    lab = start(reuse_orders=True)
+    client = lab.client(WebSolver(web=lab.web), retry=DefaultRetry(first_delay=0.001))
+    lab.ca.faults.add("new-order", LoseAnswer())
+    lab.ca.faults.add("orders", answer, times=None)
+    assert names_of(client.obtain([NAME]).leaf) == {NAME}
+    lab.ca.faults.clear()
+    assert len(lab.ca.orders) == 1
+
+
 def test_an_authorization_is_given_up_also_if_another_order_follows(start: Start):
     lab = start()
     stale = {"identifier": {"type": "dns", "value": NAME}, "status": "invalid", "challenges": []}
