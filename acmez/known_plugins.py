@@ -15,6 +15,7 @@ KNOWN_PLUGINS: Mapping[str, str] = MappingProxyType(
         "dns-powerdns": "acmez-dns-powerdns",
         "dns-rfc2136": "acmez-dns-rfc2136",
         "http-app": "acmez-http-app",
+        "http-redis": "acmez-http-redis",
         "http-standalone": "acmez-http-standalone",
         "http-webroot": "acmez-http-webroot",
         "tls-alpn": "acmez-tls-alpn",

@@ -43,6 +43,10 @@ class HttpAppSolver:
         self._answers: dict[str, tuple[str, threading.Event]] = {}
         self._events: WeakValueDictionary[str, threading.Event] = WeakValueDictionary()
 
+    def __reduce__(self) -> tuple[type[HttpAppSolver], tuple[Path | None]]:
+        """Pickle the directory: what another process presents is answered through it."""
+        return type(self), (self.directory,)
+
     # The application's side
 
     def wsgi(self, app: WSGIApplication) -> WSGIApplication:

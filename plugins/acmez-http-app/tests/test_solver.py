@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import pickle
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -97,6 +98,14 @@ def test_a_solver_of_another_process_with_the_same_directory_answers(tmp_path, c
     assert asked.find("tok-EN_1") == "tok-EN_1.thumb-PRINT_1"
     HttpAppSolver(tmp_path).clean_up(challenge, None, scope)
     assert asked.find("tok-EN_1") is None
+
+
+def test_it_goes_to_another_process_with_its_directory(tmp_path, challenge, scope):
+    solver = HttpAppSolver(tmp_path)
+    elsewhere = pickle.loads(pickle.dumps(solver))  # noqa: S301 - our own bytes
+    assert elsewhere == solver
+    elsewhere.present(challenge, scope)
+    assert solver.find("tok-EN_1") == "tok-EN_1.thumb-PRINT_1"
 
 
 def test_threads_that_present_and_ask_leave_nothing(solver, challenge_for, scope):

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from acmez.hookspecs import hookimpl
 from acmez.protocols import Solver
 from acmez_tls_alpn.answers import Answers, StoredAnswers
+from acmez_tls_alpn.backend import Backend
 from acmez_tls_alpn.errors import TlsAlpnError
 from acmez_tls_alpn.front import Front, Limits
 from acmez_tls_alpn.solver import TlsAlpnSolver
 from acmez_tls_alpn.wrapping import wrap
 
-__all__ = ["Answers", "Front", "Limits", "StoredAnswers", "TlsAlpnError", "TlsAlpnSolver", "wrap"]
+__all__ = ["Answers", "Backend", "Front", "Limits", "StoredAnswers", "TlsAlpnError", "TlsAlpnSolver", "wrap"]
 
 
 @hookimpl

@@ -57,6 +57,10 @@ class TlsAlpnSolver:
         self._front: Front | None = None
         self._wrapped = False
 
+    def __reduce__(self) -> tuple[type[TlsAlpnSolver], tuple[object, ...]]:
+        """Pickle the options: another process answers for itself, or through the directory."""
+        return type(self), (self.port, self.host, self.backend, self.proxy_protocol, self.directory)
+
     @property
     def addresses(self) -> list[tuple[str, int]]:
         """The hosts and ports that are listened on just now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import signal
 import subprocess
 import sys
@@ -81,6 +82,15 @@ def test_a_directory_that_cannot_be_written_is_an_error(tmp_path, challenge, sco
     (tmp_path / "file").touch()
     with pytest.raises(AnswerStoreError, match=r"file/answers: cannot be written: Not a directory"):
         TlsAlpnSolver(directory=tmp_path / "file" / "answers").present(challenge, scope)
+
+
+def test_a_solver_goes_to_another_process_with_its_directory(tmp_path, challenge, scope):
+    solver = TlsAlpnSolver(directory=tmp_path)
+    elsewhere = pickle.loads(pickle.dumps(solver))  # noqa: S301 - our own bytes
+    assert elsewhere == solver
+    elsewhere.present(challenge, scope)
+    solver.clean_up(challenge, None, scope)
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_cleaning_up_without_token_is_silent(tmp_path, challenge_for, scope):
