@@ -42,6 +42,7 @@ class Script:
         behaviour: how the CA is otherwise.
         before: what the account has done before.
         orders: how many orders there are without any duplicate.
+        no_list: whether the CA's list of orders is not there, though the account names it.
         answers: whether the solver shows anything.
         error: what the error must say if no certificate can be had.
         steps: where the actions make sense.
@@ -53,6 +54,7 @@ class Script:
     behaviour: Behaviour = _QUICK
     before: Callable[[Client, list[str]], object] | None = None
     orders: int = 1
+    no_list: bool = False
     answers: bool = True
     error: str = ""
     steps: tuple[str, ...] = tuple(KINDS)
@@ -75,6 +77,8 @@ def run_scripted(script: Script, case: Case, world: World, seed: int) -> Outcome
     solver = (Shown if script.answers else Silent)(world.web)
     with EmbeddedCA(behaviour) as ca:
         trust = ca.write_trust(world.file("testkit.pem"))
+        if script.no_list:
+            ca.faults.add("orders", Problem("malformed", status=404), times=None)
         for action in script.actions:
             ca.faults.add(KINDS[case.step], action, times=chosen.randint(1, script.times))
         tried = attempt(ca.directory_url, trust, solver, generate("ec-p256"), names, before=script.before)
@@ -114,6 +118,13 @@ def scripts() -> Iterator[Script]:
         "answer lost by a CA that reuses orders",
         (LoseAnswer(),),
         behaviour=replace(_QUICK, reuse_orders=True),
+        steps=("newOrder",),
+    )
+    yield Script(
+        "answer lost by such a CA without a list of orders",
+        (LoseAnswer(),),
+        behaviour=replace(_QUICK, reuse_orders=True),
+        no_list=True,
         steps=("newOrder",),
     )
     yield from _behaviours()
