@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -33,6 +34,7 @@ def main() -> int:
     if not matrix:
         sys.stderr.write(f"--only: no case has {given.only!r} in it\n")
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     began = time.monotonic()
     sys.stdout.write(f"seed {given.seed}\n")
     with World() as world:
