@@ -43,6 +43,9 @@ class Web:
             request_queue_size = 256
             daemon_threads = True
 
+            def handle_error(self, *_: object) -> None:
+                """Say nothing of a CA that went away."""
+
         self._server = Server(("127.0.0.1", 0), Handler)
         self.port: int = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
