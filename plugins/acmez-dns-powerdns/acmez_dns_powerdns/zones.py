@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import cast
 from urllib.parse import quote, urlencode
 
 from acmez.acme.wire import JSON, JSONObject
@@ -61,7 +62,7 @@ class Zones:
             for name, wanted in values.items():
                 shown = before.get(name, _Values())
                 new = [each for each in wanted if not shown.has(each.value)]
-                added = [{"content": each.quoted, "disabled": False} for each in new]
+                added: list[JSONObject] = [{"content": each.quoted, "disabled": False} for each in new]
                 if added:
                     sets.append(_replaced(name, ttl if shown.ttl is None else shown.ttl, [*shown.records, *added]))
             self._change(zone, sets, primary=primary)
@@ -89,7 +90,8 @@ class Zones:
         for each in found["rrsets"]:  # type: ignore[union-attr]  # a list, as was checked
             match each:
                 case {"type": "TXT", "name": str(name), "ttl": int(ttl), "records": list(records)}:
-                    values[name.rstrip(".").lower()] = _Values(ttl, [one for one in records if isinstance(one, dict)])
+                    known = [cast("JSONObject", one) for one in records if isinstance(one, Mapping)]
+                    values[name.rstrip(".").lower()] = _Values(ttl, known)
         return values, str(found.get("kind")).lower() in _PRIMARY
 
     def _change(self, zone: str, sets: list[JSON], *, primary: bool) -> None:
