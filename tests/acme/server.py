@@ -7,6 +7,7 @@ import json
 import socket
 import ssl
 import threading
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, Self
@@ -164,7 +165,7 @@ class LoopbackServer:
         try:
             if self._tls is not None:
                 plain = sock
-                sock = self._tls.wrap_socket(sock, server_side=True)
+                sock = _secured(sock, self._tls)
                 with self._lock:
                     self._peers.discard(plain)
                     self._peers.add(sock)
@@ -192,6 +193,18 @@ class LoopbackServer:
             answer = answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
         sock.sendall(answer)
         return True
+
+
+def _secured(sock: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
+    try:
+        return context.wrap_socket(sock, server_side=True)
+    except OSError as exc:
+        # CPython leaves its new socket open where the client is gone before the handshake.
+        for frame, _ in traceback.walk_tb(exc.__traceback__):
+            half_made = frame.f_locals.get("self")
+            if isinstance(half_made, ssl.SSLSocket):
+                half_made.close()
+        raise
 
 
 def _read(reader: BinaryIO, connection: int) -> Request | None:

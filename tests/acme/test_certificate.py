@@ -58,6 +58,7 @@ def test_a_star_certificate_tells_its_validity_in_headers():
         CHAIN.replace(b"-----\n-----", b"-----\n\n-----"),
         CHAIN.replace(b"-----\n-----", b"----------"),
     ],
+    ids=["crlf", "before", "no end", "between", "joined"],
 )
 def test_line_ends_and_blank_lines_do_not_matter(body: bytes):
     assert read(body).pem == CHAIN
@@ -81,6 +82,7 @@ def test_line_ends_and_blank_lines_do_not_matter(body: bytes):
         (pem("leaf") * 33, r"the chain holds 33 certificates \(limit: 32\)"),
         (JUNK, "a certificate cannot be read: "),
     ],
+    ids=map(str, range(14)),
 )
 def test_anything_else_is_refused(body: bytes, message: str):
     with pytest.raises(MalformedAnswer, match=f"^{URL}: {message}"):

@@ -692,7 +692,9 @@ class TestCertificates:
         assert [other.certificates[1] for other in others] == [certificate("c")]
 
     @pytest.mark.parametrize(
-        "answer", [lose, reply(500), problem(404, "malformed"), reply(200, "<html>"), reply(200, pem("another", "b"))]
+        "answer",
+        [lose, reply(500), problem(404, "malformed"), reply(200, "<html>"), reply(200, pem("another", "b"))],
+        ids=["lost", "500", "404", "html", "another leaf"],
     )
     def test_another_chain_that_cannot_be_had_loses_nothing(
         self, server: LoopbackServer, client: Client, account: Account, chain: Chain, answer: Answer
