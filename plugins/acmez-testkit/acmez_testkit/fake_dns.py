@@ -20,7 +20,8 @@ import dns.rrset
 
 from acmez_testkit.zones import Zones, named
 
-_LARGEST_DATAGRAM = 1232  # octets, without regard to what the client says it takes
+_LARGEST = 65535  # octets
+_LARGEST_DATAGRAM = 1232
 _SILENCE = "silence"
 
 
@@ -161,7 +162,8 @@ class FakeDNS:
                 self._zones.answer(reply, name, question.rdtype)
             else:
                 reply.set_rcode(dns.rcode.from_text(trouble))
-        return _packed(reply, transport)
+        datagram = 512 if query.edns < 0 else min(query.payload, _LARGEST_DATAGRAM)  # RFC 6891 §6.2.5
+        return _packed(reply, _LARGEST if transport == "tcp" else datagram)
 
     def _meet(self, name: dns.name.Name) -> str | None:
         for trouble in self._troubles:
@@ -174,13 +176,14 @@ class FakeDNS:
         return None
 
 
-def _packed(reply: dns.message.Message, transport: str) -> bytes:
-    wire = reply.to_wire()
-    if transport == "udp" and len(wire) > _LARGEST_DATAGRAM:
+def _packed(reply: dns.message.Message, largest: int) -> bytes:
+    """Return the message; without its records, and marked as truncated, if it is larger than that many octets."""
+    wire = reply.to_wire(max_size=_LARGEST)
+    if len(wire) > largest:
         for section in (reply.answer, reply.authority, reply.additional):
             section.clear()
         reply.flags |= dns.flags.TC
-        wire = reply.to_wire()
+        wire = reply.to_wire(max_size=_LARGEST)
     return wire
 
 

@@ -103,16 +103,25 @@ def test_a_long_text_is_split_and_read_back_whole(fake_dns, ask):
     assert fake_dns.values("a.example.com") == ["x" * 300]
 
 
-def test_what_is_too_long_for_a_datagram_is_asked_for_again_over_tcp(fake_dns):
-    for number in range(20):
+@pytest.mark.parametrize(("records", "edns"), [(20, 0), (20, -1), (8, -1)])
+def test_what_is_too_long_for_a_datagram_is_asked_for_again_over_tcp(fake_dns, records, edns):
+    for number in range(records):
         fake_dns.add("a.example.com", "TXT", f"{number:0100}")
     host, port = fake_dns.address
-    query = dns.message.make_query("a.example.com", "TXT")
+    query = dns.message.make_query("a.example.com", "TXT", use_edns=edns)
     answer, over_tcp = dns.query.udp_with_fallback(query, host, port=port, timeout=5)
     assert over_tcp
-    assert len(texts(answer)) == 20
+    assert len(texts(answer)) == records
     question = ("a.example.com", "TXT")
     assert fake_dns.queries == [DnsQuery(*question, "udp"), DnsQuery(*question, "tcp")]
+
+
+def test_what_fits_is_answered_at_once(fake_dns):
+    for number in range(8):
+        fake_dns.add("a.example.com", "TXT", f"{number:0100}")
+    host, port = fake_dns.address
+    query = dns.message.make_query("a.example.com", "TXT", use_edns=0, payload=4096)
+    assert len(texts(dns.query.udp(query, host, port=port, timeout=5))) == 8
 
 
 class TestTrouble:

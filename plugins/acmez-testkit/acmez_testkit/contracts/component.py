@@ -34,7 +34,7 @@ class ComponentContract(Generic[T]):
     """
 
     kind: ClassVar[Kind[Any]]
-    plugin: ClassVar[object] = None
+    plugin: object = None
 
     def make(self) -> T:
         """Return a new instance, always with the same options; give secret options a value."""
