@@ -30,11 +30,13 @@ class Watch:
         self._flying: set[Watched] = set()
         self._wakes_at = 0.0
         self._thread: threading.Thread | None = None
+        self._closed = False
 
     @contextmanager
     def over(self, call: Watched) -> Iterator[None]:
         """Watch *call* within the `with` statement."""
         with self._changed:
+            self._closed = False
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="acmez-watch", daemon=True)
                 thread.start()
@@ -47,16 +49,23 @@ class Watch:
         finally:
             with self._changed:
                 self._flying.discard(call)
+                if self._closed:
+                    self._end()
 
     def close(self) -> None:
-        """End the thread, unless something is in flight: then it ends by itself, later."""
+        """End the thread, at once or when nothing is in flight any more."""
         with self._changed:
-            if self._flying:
-                return
-            thread, self._thread = self._thread, None
-            self._changed.notify()
+            self._closed = True
+            thread = self._end()
         if thread is not None:
             thread.join()
+
+    def _end(self) -> threading.Thread | None:
+        if self._flying:
+            return None
+        thread, self._thread = self._thread, None
+        self._changed.notify()
+        return thread
 
     def _run(self) -> None:
         with self._changed:

@@ -83,6 +83,18 @@ def test_closing_while_something_is_in_flight_goes_on_watching_it():
         assert flight.aborted.wait(5)
 
 
+def test_closing_while_something_is_in_flight_ends_the_thread_after_it():
+    watch = Watch()
+    with watch.over(Flight(60)):
+        (thread,) = watchers()
+        with watch.over(Flight(60)):
+            watch.close()
+        assert thread.is_alive()
+        watch.close()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
 def test_a_closed_watch_starts_again():
     watch = Watch()
     watch.close()
