@@ -12,6 +12,7 @@ from types import MappingProxyType
 #: Plugin name -> distribution.
 KNOWN_PLUGINS: Mapping[str, str] = MappingProxyType(
     {
+        "dns-cloudflare": "acmez-dns-cloudflare",
         "dns-exec": "acmez-dns-exec",
         "dns-powerdns": "acmez-dns-powerdns",
         "dns-rfc2136": "acmez-dns-rfc2136",
