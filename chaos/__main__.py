@@ -22,7 +22,7 @@ from chaos.world import World
 PAGE = ROOT / "docs" / "reliability.md"
 SAMPLE = 180
 AT_ONCE = 12
-PEERS_AT_ONCE = 4
+PEERS_AT_ONCE = 8
 
 
 def main() -> int:

@@ -128,18 +128,17 @@ class Stage:
             sock, _ = listener.accept()
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            task = asyncio.get_running_loop().create_task(self._serve(sock))
+            task = asyncio.get_running_loop().create_task(self._serve(sock, self._hung_up))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _serve(self, sock: socket.socket) -> None:
+    async def _serve(self, sock: socket.socket, hung_up: int) -> None:
         happens = self.plan.on_connect()
         if happens is not None:
             with contextlib.suppress(OSError):
                 await happens(sock)
             sock.close()
             return
-        hung_up = self._hung_up
         with contextlib.suppress(OSError, EOFError):  # a client that goes away is no error
             reader, writer = await _shake_hands(sock, self._server_tls)
             connection = Connection(self._target, self._client_tls, reader, writer)
