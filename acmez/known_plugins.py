@@ -20,6 +20,7 @@ KNOWN_PLUGINS: Mapping[str, str] = MappingProxyType(
         "http-redis": "acmez-http-redis",
         "http-standalone": "acmez-http-standalone",
         "http-webroot": "acmez-http-webroot",
+        "key-pkcs11": "acmez-key-pkcs11",
         "tls-alpn": "acmez-tls-alpn",
     }
 )
