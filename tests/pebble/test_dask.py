@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import distributed
 import pytest
 from acmez_http_webroot import WebrootSolver
 
@@ -16,8 +17,6 @@ from acmez.journal import Journal
 from tests.pebble.crash_zone import serving_files
 from tests.pebble.fixtures import PebbleFactory
 from tests.pebble.server import PebbleOptions
-
-distributed = pytest.importorskip("distributed")
 
 NAMES = [f"host-{number}.dask.test" for number in range(40)]
 
