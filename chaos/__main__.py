@@ -15,7 +15,7 @@ from chaos import report
 from chaos.cells import Cell, cells
 from chaos.environment import describe
 from chaos.outcome import Outcome
-from chaos.peers import PEERS, Seats, run_peer, suits
+from chaos.peers import PEERS, Seats, run_peer
 from chaos.running import Job, run, sample, seed_of
 from chaos.world import World
 
@@ -103,7 +103,7 @@ def _peer_jobs(
     world: World, seats: Seats, matrix: Sequence[Cell], client: str, given: argparse.Namespace
 ) -> Iterator[Job]:
     for number in range(given.peer_repeat):
-        for cell in filter(suits, matrix):
+        for cell in (cell for cell in matrix if cell.for_peers):
             yield partial(run_peer, world, seats, cell, client, seed_of(given.seed, number, cell.case))
 
 

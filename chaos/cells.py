@@ -24,12 +24,14 @@ class Cell:
         play: runs acmez in it once.
         plan: what the proxy does; `None`: the faults are scripted, and only acmez meets them.
         options: how Pebble is.
+        for_peers: whether other clients take part: they have their account already, and time-outs of their own.
     """
 
     case: Case
     play: Callable[[World, int], Outcome]
     plan: Callable[[int], Plan] | None = None
     options: PebbleOptions | None = None
+    for_peers: bool = False
 
 
 def cells() -> list[Cell]:
@@ -45,7 +47,8 @@ def _proxied() -> Iterator[Cell]:
     for fault in (*PASSING, *HOPELESS):
         for step in fault.steps:
             case = Case("Pebble", fault.name, step, fault.error, fault.reaches_ca(step))
-            yield _cell(case, partial(plan_for, fault, step))
+            for_peers = case.possible and step != "newAccount" and not fault.stalls
+            yield _cell(case, partial(plan_for, fault, step), for_peers=for_peers)
 
 
 def _nonces() -> Iterator[Cell]:
@@ -60,11 +63,13 @@ def _storms() -> Iterator[Cell]:
         yield _cell(case, partial(storm, STORM, percent / 100))
 
 
-def _cell(case: Case, plan: Callable[[int], Plan], options: PebbleOptions | None = None) -> Cell:
+def _cell(
+    case: Case, plan: Callable[[int], Plan], options: PebbleOptions | None = None, *, for_peers: bool = True
+) -> Cell:
     def play(world: World, seed: int) -> Outcome:
         return run_proxied(world, case, plan, seed, options)
 
-    return Cell(case, play, plan, options)
+    return Cell(case, play, plan, options, for_peers)
 
 
 def _scripted() -> Iterator[Cell]:

@@ -18,7 +18,6 @@ from acmez.acme.jws import PrivateKey
 from benchmarks.clients import CLIENTS, ROOT
 from chaos.audit import ONCE, SOON, LockedUpError, audit
 from chaos.cells import Cell
-from chaos.faults import patient
 from chaos.outcome import Outcome
 from chaos.world import World
 from tests.pebble.ports import ReservedPorts
@@ -60,11 +59,6 @@ class Seats:
             yield seat
         finally:
             self._free.put(seat)
-
-
-def suits(cell: Cell) -> bool:
-    """Whether peers take part: they have their account already, and only acmez has the time-outs for a stall."""
-    return cell.plan is not None and cell.case.possible and cell.case.step != "newAccount" and patient(cell.case.fault)
 
 
 def run_peer(world: World, seats: Seats, cell: Cell, client: str, seed: int) -> Outcome:
