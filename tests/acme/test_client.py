@@ -166,10 +166,11 @@ class TestNewAccounts:
 
         assert client.new_account(key).url == f"{server.url}/acct/7"
 
+    @pytest.mark.parametrize("body", ["", {}])
     def test_an_existing_account_without_location_is_looked_for(
-        self, server: LoopbackServer, client: Client, key: SigningKey
+        self, server: LoopbackServer, client: Client, key: SigningKey, body: object
     ):
-        server.on("/new-account", reply(200, {}), reply(200, {}, location="/acct/7"))
+        server.on("/new-account", reply(200, body), reply(200, {}, location="/acct/7"))
 
         assert client.new_account(key).url == f"{server.url}/acct/7"  # ZeroSSL
         assert payload(server.asked("/new-account")[1]) == {"onlyReturnExisting": True}
@@ -472,6 +473,25 @@ class TestOrders:
 
         assert client.new_order(account, [Identifier.dns("a.example")]) == Order(f"{server.url}/order/1", "pending")
         assert len(server.asked("/new-order")) == 1
+
+    @pytest.mark.parametrize("location", ["/ord", "ftp://a/"])
+    def test_a_location_that_was_cut_short_leaves_the_answer_lost(
+        self, server: LoopbackServer, client: Client, account: Account, location: str
+    ):
+        server.on("/new-order", lose_body(location))
+
+        with pytest.raises(LostAnswer):
+            client.new_order(account, [Identifier.dns("a.example")])
+
+    def test_an_answer_that_cannot_be_read_but_for_its_url_is_looked_up(
+        self, server: LoopbackServer, client: Client, account: Account
+    ):
+        server.on("/new-order", reply(201, "<html>", location="/order/1"), reply(200, "<html>"))
+        server.on("/order/1", reply(200, {"status": "pending"}))
+
+        assert client.new_order(account, [Identifier.dns("a.example")]) == Order(f"{server.url}/order/1", "pending")
+        with pytest.raises(MalformedAnswer):
+            client.new_order(account, [Identifier.dns("a.example")])
 
     def test_a_lost_nonce_does_not_look_like_a_lost_order(
         self, server: LoopbackServer, client: Client, account: Account
