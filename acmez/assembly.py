@@ -101,6 +101,7 @@ def _client(config: Config, components: Mapping[str, Any], manager: PluginManage
         certificates=[_spec(table, key) for table, key in zip(config.certificate, keys, strict=True)],
         preferred_challenges=config.preferred_challenges,
         plugins=manager,
+        journal=config.journal,
         retry=components.get("retry"),
         trust=config.trust,
         parallelism=config.parallelism,

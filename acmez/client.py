@@ -352,7 +352,7 @@ class Client:
 
     def _required_journal(self) -> Journal:
         if self._engine.journal is None:
-            raise InputError('the client has no journal; pass journal="acmez.journal"')
+            raise InputError('the client has no journal (set journal = "acmez.journal")')
         return self._engine.journal
 
     def revoke(

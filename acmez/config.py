@@ -82,6 +82,11 @@ def _check_positive(number: int) -> None:
         raise InputError(f"expected at least 1, got {number}")
 
 
+def _check_journal(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise InputError(f"'{path}': {path.parent} is not a directory")
+
+
 @dataclass(frozen=True)
 class Use:
     """A component by its name, with its options.
@@ -224,6 +229,8 @@ class Config:
         certificate: the certificates to obtain.
         parallelism: how many requests and solver calls at once.
         preferred_challenges: challenge types to try first, best first.
+        journal: a file on a local disk in which every step is written down, so that after a crash `acmez obtain`
+            or `acmez resume` goes on with the same order and key, and `acmez sweep` cleans up; by default none.
     """
 
     directory: str = field(metadata={"check": _check_directory})
@@ -238,6 +245,7 @@ class Config:
     certificate: tuple[CertificateTable, ...] = ()
     parallelism: int = field(default=10, metadata={"check": _check_positive})
     preferred_challenges: tuple[str, ...] = ()
+    journal: Path | None = field(default=None, metadata={"check": _check_journal})
 
 
 def load_config(path: str | Path) -> Config:

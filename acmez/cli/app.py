@@ -11,6 +11,8 @@ import click
 
 _COMMANDS = {
     "obtain": "obtaining",
+    "resume": "obtaining",
+    "sweep": "sweeping",
     "check": "configuration",
     "register": "account",
     "revoke": "certificates",
@@ -18,6 +20,7 @@ _COMMANDS = {
     "plugins": "configuration",
     "options": "configuration",
     "schema": "configuration",
+    "new-plugin": "new_plugin",
     "demo": "demonstration",
 }
 

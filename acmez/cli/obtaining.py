@@ -1,14 +1,15 @@
-"""`acmez obtain`."""
+"""`acmez obtain` and `acmez resume`."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from .parameters import config_option
+from .parameters import config_option, shown_options
 
 if TYPE_CHECKING:
     from acmez.acme.scope import CancelScope
@@ -20,13 +21,49 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Obtain the certificates of a configuration.")
 @config_option
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
-@click.option("--json", "as_json", is_flag=True, help="Print every event as a line of JSON.")
+@shown_options
 @click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Give up after so long."
 )
 def obtain(config: Path, timeout: float | None, *, quiet: bool, as_json: bool) -> int:
-    """Obtain the certificates of a configuration, and write their files."""
+    """Obtain the certificates of a configuration, and write their files.
+
+    With a journal, what an earlier process did not finish is gone on with.
+    """
+
+    def specs(client: Client, scope: CancelScope) -> Sequence[CertificateSpec]:
+        from acmez.acme.problem import AccountDoesNotExist
+
+        try:
+            client.account(scope=scope)
+        except AccountDoesNotExist:
+            client.register(scope=scope)
+        return client.certificates
+
+    return _run(config, specs, check_directories, timeout=timeout, quiet=quiet, as_json=as_json)
+
+
+@click.command(short_help="Go on with what a crash left in the journal.")
+@config_option
+@shown_options
+def resume(config: Path, *, quiet: bool, as_json: bool) -> int:
+    """Go on with the orders that an earlier process left in the journal, and write their certificates."""
+
+    def specs(client: Client, scope: CancelScope) -> Sequence[CertificateSpec]:
+        return client.unfinished(scope=scope)
+
+    return _run(config, specs, lambda certificates: None, timeout=None, quiet=quiet, as_json=as_json)
+
+
+def _run(
+    config: Path,
+    specs: Callable[[Client, CancelScope], Sequence[CertificateSpec]],
+    check: Callable[[tuple[CertificateSpec, ...]], None],
+    *,
+    timeout: float | None,
+    quiet: bool,
+    as_json: bool,
+) -> int:
     from acmez.config import from_config
     from acmez.plugins import PluginManager
 
@@ -40,11 +77,11 @@ def obtain(config: Path, timeout: float | None, *, quiet: bool, as_json: bool) -
     if not quiet:
         plugins.register(Observer(shown), "command line")
     with from_config(config, plugins=plugins) as client:
-        check_directories(client.certificates)
+        check(client.certificates)
         with interruptible() as scope, scope.child(timeout) as limited, shown:
-            codes = _obtain_all(client, shown, limited)
+            codes = _obtain_all(client, specs(client, limited), shown, limited)
             scope.check()
-    return FAILED if set(codes) - {0, TRY_LATER} else max(codes)
+    return FAILED if set(codes) - {0, TRY_LATER} else max(codes, default=0)
 
 
 def check_directories(certificates: tuple[CertificateSpec, ...]) -> None:
@@ -68,19 +105,20 @@ def check_directories(certificates: tuple[CertificateSpec, ...]) -> None:
         raise ConfigError(problems)
 
 
-def _obtain_all(client: Client, shown: Display, scope: CancelScope) -> list[int]:
+def _obtain_all(client: Client, specs: Sequence[CertificateSpec], shown: Display, scope: CancelScope) -> list[int]:
     """Obtain them side by side; one that fails does not keep the rest from being obtained."""
-    from acmez.acme.problem import AccountDoesNotExist
+    from acmez.errors import ConfigError
 
-    from .failing import EXPECTED, exit_code
+    from .failing import EXPECTED, FAILED, exit_code
 
-    try:
-        client.account(scope=scope)
-    except AccountDoesNotExist:
-        client.register(scope=scope)
     codes: list[int] = []
-    for issued in client.obtain_many(client.certificates, scope=scope):
-        if scope.cancelled:
+    for spec in specs:
+        if spec.directory is None:
+            told = "in the journal, but not in the configuration (write a [[certificate]] table with its directory)"
+            shown.failed(spec, ConfigError([told]))
+            codes.append(FAILED)
+    for issued in client.obtain_many([spec for spec in specs if spec.directory is not None], scope=scope):
+        if scope.cancelled and issued.certificate is None:
             continue
         try:
             certificate = issued.result()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,13 @@ plugins_option = click.option(
     "-c", "--config", "config", type=FILE, metavar="FILE", help="Look also at the plugins that this file names."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def shown_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Let a command take what decides how much it shows."""
+    quiet = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print every event as a line of JSON.")
+    return quiet(as_json(command))
 
 
 def plugins_of(config: Path | None) -> PluginManager:
