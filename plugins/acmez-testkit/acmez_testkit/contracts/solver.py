@@ -207,8 +207,6 @@ class SolverContract(ComponentContract[T]):
             require_right_error(error, secrets_in(solver, challenge), "present, given no token,")
         else:
             raise AssertionError("present answered a challenge without a token (see acmez.acme.challenges)")
-        finally:
-            clean_up(solver, broken, None, "clean_up of a challenge without a token")
 
     def test_a_failure_is_told_in_words(self) -> None:
         solver = self.make_failing()

@@ -1,0 +1,51 @@
+"""An environment on top of the one that runs the tests: what is installed into it, it alone sees."""
+
+from __future__ import annotations
+
+import os
+import site
+import subprocess
+import sysconfig
+import venv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_OFFLINE = ("--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check", "--quiet")
+#: Command -> its module, so that the environment's own interpreter runs what the one below has.
+_MODULES = {"acmez": "acmez", "mypy": "mypy", "pip": "pip", "pytest": "pytest", "ruff": "ruff"}
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """A virtual environment that also has everything of the current one.
+
+    Attributes:
+        python: its interpreter.
+    """
+
+    python: Path
+
+    @classmethod
+    def create(cls, directory: Path) -> Overlay:
+        """Make one in *directory*, without pip of its own."""
+        venv.create(directory, with_pip=False, symlinks=True)
+        bases = {sysconfig.get_path("purelib"), *site.getsitepackages()}
+        purelib = sysconfig.get_path("purelib", vars={"base": str(directory), "platbase": str(directory)})
+        # addsitedir, and not the path alone: editable installations are .pth files.
+        lines = [f"import site; site.addsitedir({base!r})" for base in sorted(bases)]
+        Path(purelib, "below.pth").write_text("\n".join(lines) + "\n")
+        return cls(directory / "bin" / "python")
+
+    def run(
+        self, command: Sequence[str], cwd: Path, *, environment: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command; what it needs of the network is left out."""
+        program, *arguments = command
+        line = [str(self.python), "-m", _MODULES[program], *arguments]
+        if command[:2] == ["pip", "install"]:
+            line[4:4] = _OFFLINE
+        own = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COVERAGE_"))}
+        own.pop("CI", None)
+        own |= {"COLUMNS": "200", "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})}
+        return subprocess.run(line, cwd=cwd, env=own, capture_output=True, text=True, timeout=120, check=False)
