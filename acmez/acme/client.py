@@ -178,8 +178,8 @@ class Client(SignedRequests):
         """Give the account another key (RFC 8555 §7.3.5).
 
         Store the new key before calling, and keep the old one until this returns or `KeyChangeError.holds`
-        says which one to keep. After any other answer than success the server is asked which of the two
-        keys the account answers to, so the call may be repeated after a crash.
+        says which one to keep. Whatever the answer, the server is asked which of the two keys the account
+        answers to; so the call may be repeated after a crash.
 
         Raises:
             KeyChangeError: the account does not hold the new key, or that could not be found out.
@@ -188,11 +188,12 @@ class Client(SignedRequests):
         """
         url = self.directory(scope=scope).require("keyChange")
         inner = sign(new_key, url, {"account": account.url, "oldKey": account.key.jwk})
+        error: LostAnswer | ProblemError | None = None
         try:
             self._post(account, url, inner, "keyChange", scope, repeatable=False)
         except (LostAnswer, ProblemError) as exc:
-            return after_key_change(account, new_key, exc, lambda key: self.find_account(key, scope=scope))
-        return replace(account, key=new_key)
+            error = exc
+        return after_key_change(account, new_key, error, lambda key: self.find_account(key, scope=scope))
 
     def orders(self, account: Account, *, scope: CancelScope | None = None) -> Iterator[str]:
         """Yield the URLs of the account's orders, page by page (RFC 8555 §7.1.2.1).
@@ -487,8 +488,9 @@ class Client(SignedRequests):
         if not all(is_base64url(part) for part in name.split(".", 1)) or "." not in name:
             raise InputError(f"{name[:200]!r}: not the id of a certificate (RFC 9773 §4.1)")
         base = self.directory(scope=scope).require("renewalInfo")
-        url, read = f"{base.rstrip('/')}/{name}", RenewalInfo.from_response
-        return self.session.get_and_read(read, url, "renewalInfo", scope=scope, accept="application/json")
+        # Information that makes no sense is a long-term failure: not to be asked for again now (RFC 9773 §4.3.3).
+        response = self.session.get(f"{base.rstrip('/')}/{name}", "renewalInfo", scope=scope, accept="application/json")
+        return RenewalInfo.from_response(response)
 
     def _new_account(self, key: SigningKey, payload: JSONObject, scope: CancelScope | None) -> Account:
         url = self.directory(scope=scope).require("newAccount")

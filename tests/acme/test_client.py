@@ -315,6 +315,22 @@ class TestKeyChange:
         assert protected(inner) == {"alg": "ES256", "jwk": NEW_KEY.jwk, "url": f"{server.url}/key-change"}
         assert json.loads(b64decode(inner["payload"])) == {"account": account.url, "oldKey": account.key.jwk}
 
+    def test_a_success_that_is_none_is_told(self, server: LoopbackServer, client: Client, account: Account):
+        server.on("/key-change", reply(200))  # Pebble, if the new key is another account's
+        self.holders(server, old="/acct/1", new="/acct/2")
+
+        with pytest.raises(KeyChangeError, match=r"keeps its old key: the server said that it changed") as caught:
+            client.change_key(account, NEW_KEY)
+        assert caught.value.holds is account.key
+
+    def test_a_success_that_cannot_be_confirmed_is_believed(
+        self, server: LoopbackServer, client: Client, account: Account
+    ):
+        server.on("/key-change", reply(200))
+        server.on("/new-account", lose)
+
+        assert client.change_key(account, NEW_KEY) == replace(account, key=NEW_KEY)
+
     @pytest.mark.parametrize("answer", [lose, reply(500), reply(504, "<html>"), problem(400, "malformed")])
     def test_an_ambiguous_answer_is_cleared_up_if_the_new_key_holds(
         self, server: LoopbackServer, client: Client, account: Account, answer: Answer
@@ -363,7 +379,7 @@ class TestKeyChange:
         server.on("/key-change", lose)
         server.on("/new-account", lose)
 
-        with pytest.raises(KeyChangeError, match="the key may or may not have changed; keep both keys") as caught:
+        with pytest.raises(KeyChangeError, match="the account may hold either key; keep both: ") as caught:
             client.change_key(account, NEW_KEY)
         assert caught.value.holds is None
 
