@@ -12,6 +12,7 @@ from types import MappingProxyType
 #: Plugin name -> distribution.
 KNOWN_PLUGINS: Mapping[str, str] = MappingProxyType(
     {
+        "dns-acmedns": "acmez-dns-acmedns",
         "dns-cloudflare": "acmez-dns-cloudflare",
         "dns-exec": "acmez-dns-exec",
         "dns-powerdns": "acmez-dns-powerdns",
@@ -20,6 +21,7 @@ KNOWN_PLUGINS: Mapping[str, str] = MappingProxyType(
         "http-redis": "acmez-http-redis",
         "http-standalone": "acmez-http-standalone",
         "http-webroot": "acmez-http-webroot",
+        "key-aws-kms": "acmez-key-aws-kms",
         "key-pkcs11": "acmez-key-pkcs11",
         "tls-alpn": "acmez-tls-alpn",
     }

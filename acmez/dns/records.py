@@ -162,6 +162,20 @@ class RecordFinder:
         found = [each for each in known if each is not None]
         return found if len(found) == len(known) else self._lookups.run(find_all, scope)
 
+    def leads_to(self, name: str, scope: CancelScope) -> str:
+        """Return what *name* is an alias of, at the end of all aliases, or the name itself.
+
+        Raises:
+            DnsError: the aliases lead nowhere, or no resolver answers.
+            Cancelled: *scope* ended.
+        """
+        import dns.name
+
+        from .reading import text_of
+
+        located = self._lookups.run(lambda: self._lookups.locate(dns.name.from_text(name), follow=True), scope)
+        return text_of(located.name).lower()
+
     def to_remove(
         self, challenges: Sequence[Challenge], handles: Sequence[Handle | None], scope: CancelScope
     ) -> list[ZoneRecord]:
