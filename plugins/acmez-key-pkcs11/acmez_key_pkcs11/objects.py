@@ -8,7 +8,10 @@ from typing import cast
 import pkcs11
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from pkcs11 import Attribute, KeyType, MechanismFlag, ObjectClass
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
+
+from acmez.remote_keys import ToSign
 
 from .address import Address
 from .errors import Pkcs11Error
@@ -26,6 +29,12 @@ _CURVES: dict[bytes, ec.EllipticCurve] = {
     bytes.fromhex("06052b81040022"): ec.SECP384R1(),
 }
 _OCTET_STRING = 4
+# Of the DigestInfo in front of the digest (RFC 8017 §9.2, note 1).
+_DIGEST_INFO = {
+    "sha256": bytes.fromhex("3031300d060960864801650304020105000420"),
+    "sha384": bytes.fromhex("3041300d060960864801650304020205000430"),
+    "sha512": bytes.fromhex("3051300d060960864801650304020305000440"),
+}
 _NEVER_LEAVES = {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False}
 
 
@@ -69,6 +78,25 @@ def read_public(session: pkcs11.Session, address: Address) -> ec.EllipticCurvePu
             raise Pkcs11Error(f"{address}: {error}") from error
         raise Pkcs11Error(f"{address}: is neither EC nor RSA")
     raise Pkcs11Error(f"{address}: its public key is not in the token")
+
+
+def sign(session: pkcs11.Session, address: Address, wanted: ToSign) -> bytes | None:
+    """Return the signature, `None` if there is no such key.
+
+    Raises:
+        Pkcs11Error: the key may not sign.
+    """
+    key = find_private(session, address)
+    if key is None:
+        return None
+    if not isinstance(key, pkcs11.SignMixin):
+        raise Pkcs11Error(f"{address}: the token does not let it sign")
+    if key[Attribute.KEY_TYPE] == KeyType.RSA:
+        # Not every token knows the mechanisms that hash as well.
+        return bytes(key.sign(_DIGEST_INFO[wanted.algorithm.name] + wanted.digest, mechanism=Mechanism.RSA_PKCS))
+    raw = bytes(key.sign(wanted.digest, mechanism=Mechanism.ECDSA))  # r || s
+    half = len(raw) // 2
+    return encode_dss_signature(int.from_bytes(raw[:half], "big"), int.from_bytes(raw[half:], "big"))
 
 
 def create(session: pkcs11.Session, address: Address, kind: str) -> None:

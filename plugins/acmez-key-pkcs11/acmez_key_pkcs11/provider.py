@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
 import pkcs11
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from pkcs11 import Mechanism
 
 from acmez.options import Secret
+from acmez.remote_keys import Sign, ToSign, remote_key
 
 from . import objects
 from .address import Address
 from .errors import Pkcs11Error
-from .private_keys import EcKey, RsaKey
 from .sessions import TokenSession, find_token
 
 
@@ -69,18 +67,19 @@ class Pkcs11Key:
         address = self._address
         pin = self._read_pin(address)
         session = find_token(address.module or Path(), address)
-        public = session.run(lambda opened: objects.read_public(opened, address), pin)
+
+        def read(opened: pkcs11.Session) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey | None:
+            return objects.read_public(opened, address)
+
+        public = session.run(read, pin)
         if public is None:
             if not self.create:
                 raise Pkcs11Error(f"{address}: is not there (set 'create' to have it made)")
             session.change(lambda opened: objects.create(opened, address, self.type), pin)
-            public = session.run(lambda opened: objects.read_public(opened, address), pin)
-        match public:
-            case ec.EllipticCurvePublicKey():
-                return EcKey(public, _signing(session, address, pin, Mechanism.ECDSA), str(address))
-            case rsa.RSAPublicKey():
-                return RsaKey(public, _signing(session, address, pin, Mechanism.RSA_PKCS), str(address))
-        raise Pkcs11Error(f"{address}: was made, and is not there")
+            public = session.run(read, pin)
+        if public is None:
+            raise Pkcs11Error(f"{address}: was made, and is not there")
+        return remote_key(public, _signing(session, address, pin), str(address))
 
     @property
     def _address(self) -> Address:
@@ -109,19 +108,9 @@ class Pkcs11Key:
             raise Pkcs11Error(f"pin-source '{address.pin_file}': {reason}") from None
 
 
-def _signing(
-    session: TokenSession, address: Address, pin: Secret | None, mechanism: Mechanism
-) -> Callable[[bytes], bytes]:
-    def sign(data: bytes) -> bytes:
-        def in_token(opened: pkcs11.Session) -> bytes | None:
-            key = objects.find_private(opened, address)
-            if key is None:
-                return None
-            if not isinstance(key, pkcs11.SignMixin):
-                raise Pkcs11Error(f"{address}: the token does not let it sign")
-            return bytes(key.sign(data, mechanism=mechanism))
-
-        signature = session.run(in_token, pin)
+def _signing(session: TokenSession, address: Address, pin: Secret | None) -> Sign:
+    def sign(wanted: ToSign) -> bytes:
+        signature = session.run(lambda opened: objects.sign(opened, address, wanted), pin)
         if signature is None:
             raise Pkcs11Error(f"{address}: is not there any more")
         return signature

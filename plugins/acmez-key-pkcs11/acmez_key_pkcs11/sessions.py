@@ -44,7 +44,7 @@ class TokenSession:
         self._session: pkcs11.Session | None = None
         self._wrong_pins: set[bytes] = set()
 
-    def run(self, operation: Callable[[pkcs11.Session], T | None], pin: Secret | None) -> T | None:
+    def run(self, operation: Callable[[pkcs11.Session], T], pin: Secret | None) -> T:
         """Return what *operation* returns, `None` if it does not find its key.
 
         A session that was lost is opened again, once. One whose login somebody else ended is not told from one

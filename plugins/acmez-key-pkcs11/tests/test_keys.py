@@ -13,7 +13,7 @@ from acmez_key_pkcs11 import Pkcs11Error, Pkcs11Key
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
 from cryptography.x509.oid import NameOID
 from pkcs11 import Attribute, KeyType, ObjectClass
 
@@ -86,7 +86,7 @@ def test_it_never_leaves_the_token(token: Token, kind: str):
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    with pytest.raises(UnsupportedAlgorithm, match=rf"^token 'acme': key 'stays {kind}': the private key stays in its"):
+    with pytest.raises(UnsupportedAlgorithm, match=rf"^token 'acme': key 'stays {kind}': the private key stays there"):
         key.private_bytes(pem, pkcs8, plain)
     with pytest.raises(UnsupportedAlgorithm):
         key.private_numbers()
@@ -98,24 +98,6 @@ def test_it_never_leaves_the_token(token: Token, kind: str):
     (inside,) = session.get_objects(template)
     assert (inside[Attribute.SENSITIVE], inside[Attribute.EXTRACTABLE]) == (True, False)
     session.close()
-
-
-def test_ecdh_decryption_and_odd_signatures_are_refused(token: Token):
-    elliptic, other = token.key("odd ec").get("account"), token.key("odd rsa", "rsa-2048").get("account")
-    assert isinstance(elliptic, ec.EllipticCurvePrivateKey)
-    assert isinstance(other, rsa.RSAPrivateKey)
-    with pytest.raises(UnsupportedAlgorithm):
-        elliptic.exchange(ec.ECDH(), elliptic.public_key())
-    with pytest.raises(UnsupportedAlgorithm, match="plain ECDSA"):
-        elliptic.sign(b"", ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
-    with pytest.raises(UnsupportedAlgorithm, match="SHA-256, SHA-384 or SHA-512"):
-        elliptic.sign(b"", ec.ECDSA(hashes.SHA1()))  # noqa: S303
-    with pytest.raises(ValueError, match="a digest of 32 bytes was promised, and 3 came"):
-        elliptic.sign(b"abc", ec.ECDSA(utils.Prehashed(hashes.SHA256())))
-    with pytest.raises(UnsupportedAlgorithm):
-        other.decrypt(b"", padding.PKCS1v15())
-    with pytest.raises(UnsupportedAlgorithm, match="PKCS1v15 only"):
-        other.sign(b"", padding.PSS(padding.MGF1(hashes.SHA256()), 32), hashes.SHA256())
 
 
 def test_keys_of_other_programs_are_used(token: Token):
