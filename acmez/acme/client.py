@@ -33,7 +33,7 @@ from .scope import CancelScope
 from .session import Observe, Session
 from .signed import SignedRequests
 from .transport import Response, Transport
-from .wire import JSON, JSONObject, b64encode, is_base64url, parse_object
+from .wire import JSON, JSONObject, b64encode, is_base64url
 
 PEM_CHAIN = "application/pem-certificate-chain"
 
@@ -182,10 +182,13 @@ class Client(SignedRequests):
         answers to; so the call may be repeated after a crash.
 
         Raises:
+            InputError: the new key is the account's already (RFC 8555 §11.1).
             KeyChangeError: the account does not hold the new key, or that could not be found out.
             ProblemError: the server refused, and the account holds its old key.
             Cancelled: the account may hold either key.
         """
+        if new_key.same_as(account.key):
+            raise InputError(f"{account.url}: the new key is the account's already")
         url = self.directory(scope=scope).require("keyChange")
         inner = sign(new_key, url, {"account": account.url, "oldKey": account.key.jwk})
         error: LostAnswer | ProblemError | None = None
@@ -301,6 +304,7 @@ class Client(SignedRequests):
             extra: further members, such as RFC 9799's `onionCAA`.
 
         Raises:
+            InputError: the request is for the account's own key (RFC 8555 §11.1).
             OrderNotReady: read the order again.
             LostAnswer: the server may have acted; read the order.
         """
@@ -308,6 +312,8 @@ class Client(SignedRequests):
             raise InputError(f"{order.url}: the order has no finalize URL")
         payload: dict[str, JSON] = dict(extra or {})
         if request is not None:
+            if account.key.belongs_to(request.public_key()):
+                raise InputError(f"{order.url}: the certificate request is for the account's key (RFC 8555 §11.1)")
             payload["csr"] = b64encode(request.public_bytes(Encoding.DER))
         response = self._post(account, order.finalize, payload, "finalize", scope, repeatable=False)
         return Order.from_response(response, order.url)
@@ -491,18 +497,3 @@ class Client(SignedRequests):
         # Information that makes no sense is a long-term failure: not to be asked for again now (RFC 9773 §4.3.3).
         response = self.session.get(f"{base.rstrip('/')}/{name}", "renewalInfo", scope=scope, accept="application/json")
         return RenewalInfo.from_response(response)
-
-    def _new_account(self, key: SigningKey, payload: JSONObject, scope: CancelScope | None) -> Account:
-        url = self.directory(scope=scope).require("newAccount")
-        read = partial(self._read_account, key, payload)
-        account = self.session.post_and_read(
-            read, url, payload, "newAccount", key=key, key_id=None, repeatable=True, scope=scope
-        )
-        return self.find_account(key, scope=scope) if account is None else account
-
-    def _read_account(self, key: SigningKey, payload: JSONObject, response: Response) -> Account | None:
-        if response.location is not None or "onlyReturnExisting" in payload:
-            return Account.from_response(response, key)
-        if response.body.strip():
-            parse_object(response.body, response.url)
-        return None  # ZeroSSL, for an account that exists

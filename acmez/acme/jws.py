@@ -69,6 +69,13 @@ class SigningKey:
         """Whether both are the same key, however they were loaded."""
         return self.thumbprint == other.thumbprint
 
+    def belongs_to(self, public_key: object) -> bool:
+        """Whether *public_key*, of whatever kind, is this key's."""
+        try:
+            return public_jwk(public_key) == self.jwk
+        except InputError:
+            return False
+
     def __repr__(self) -> str:
         return f"<SigningKey {self.algorithm} {self.thumbprint}>"
 

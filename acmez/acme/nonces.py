@@ -27,10 +27,14 @@ class NoncePool:
         return len(self._nonces)
 
     def keep(self, response: Response) -> None:
-        """Keep the nonce of an answer, errors included, if there is one to use."""
+        """Keep the nonce of an answer, if there is one to use."""
         nonce = nonce_of(response)
         if nonce is not None:
-            self._nonces.append((time.monotonic(), nonce))
+            self.put(nonce)
+
+    def put(self, nonce: str) -> None:
+        """Keep a nonce."""
+        self._nonces.append((time.monotonic(), nonce))
 
     def take(self) -> str | None:
         """Return the newest nonce and forget it; `None` if there is none young enough."""

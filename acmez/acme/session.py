@@ -192,16 +192,26 @@ class Session:
         if self._directory is None:
             self.directory(bound)  # here rather than for the nonce, where its tries would multiply
 
+        spare: str | None = None
+
         def attempt(number: int) -> T:
-            # Every try is signed afresh: a server takes a nonce once. The nonce of a badNonce error
-            # is the newest in the pool, so the next try takes it (RFC 8555 §6.5).
-            nonce = self.nonces.take() or self._new_nonce(number, bound)
+            nonlocal spare
+            # Every try is signed afresh: a server takes a nonce once.
+            nonce = spare or self.nonces.take() or self._new_nonce(number, bound)
+            spare = None
             body = dumps(sign(key, url, payload, nonce=nonce, key_id=key_id))
             response = self._send("POST", url, operation, number, bound, accept=accept, body=body)
-            self.nonces.keep(response)
+            if response.ok:
+                self.nonces.keep(response)
+            else:
+                spare = nonce_of(response)  # for the next try, which must use it after badNonce (RFC 8555 §6.5)
             return read(_checked(response))
 
-        return repeat(attempt, policy=self.retry, operation=operation, scope=bound, repeatable=repeatable)
+        try:
+            return repeat(attempt, policy=self.retry, operation=operation, scope=bound, repeatable=repeatable)
+        finally:
+            if spare is not None:
+                self.nonces.put(spare)
 
     def post_as_get(
         self,

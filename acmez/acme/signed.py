@@ -1,18 +1,20 @@
-"""The kinds of requests that an account signs."""
+"""The kinds of requests that an account, or its key, signs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TypeVar
 
 from .account import Account, listed_urls
 from .errors import InputError, LostAnswer, MalformedAnswer, UnsupportedError
+from .jws import SigningKey
 from .polling import Pollable
 from .problem import ProblemError
 from .scope import CancelScope
 from .session import Session
 from .transport import Response
-from .wire import JSONObject
+from .wire import JSONObject, parse_object
 
 _MAX_PAGES = 1000
 
@@ -86,6 +88,21 @@ class SignedRequests:
                 return fetch(account, where, scope=scope)
             except (InputError, MalformedAnswer, ProblemError):
                 raise exc from None  # the head may have ended within the Location
+
+    def _new_account(self, key: SigningKey, payload: JSONObject, scope: CancelScope | None) -> Account:
+        url = self.session.directory(scope).require("newAccount")
+        read = partial(self._read_account, key, payload)
+        account = self.session.post_and_read(
+            read, url, payload, "newAccount", key=key, key_id=None, repeatable=True, scope=scope
+        )
+        return self._new_account(key, {"onlyReturnExisting": True}, scope) if account is None else account
+
+    def _read_account(self, key: SigningKey, payload: JSONObject, response: Response) -> Account | None:
+        if response.location is not None or "onlyReturnExisting" in payload:
+            return Account.from_response(response, key)
+        if response.body.strip():
+            parse_object(response.body, response.url)
+        return None  # ZeroSSL, for an account that exists
 
     def _listed(self, account: Account, page: str | None, member: str, scope: CancelScope | None) -> Iterator[str]:
         if page is None:

@@ -49,6 +49,7 @@ from acmez.acme.jws import thumbprint
 from acmez.acme.wire import JSONObject, b64decode
 from tests.acme.answers import Raw
 from tests.acme.certificates import certificate, key, pem, request
+from tests.acme.keys import P256
 from tests.acme.server import Answer, LoopbackServer, Peer, Request, problem, reply
 
 pytestmark = pytest.mark.usefixtures("no_thread_is_left_behind")
@@ -315,6 +316,11 @@ class TestKeyChange:
         assert protected(inner) == {"alg": "ES256", "jwk": NEW_KEY.jwk, "url": f"{server.url}/key-change"}
         assert json.loads(b64decode(inner["payload"])) == {"account": account.url, "oldKey": account.key.jwk}
 
+    def test_the_key_it_has_is_no_new_key(self, server: LoopbackServer, client: Client, account: Account):
+        with pytest.raises(InputError, match="the new key is the account's already"):
+            client.change_key(account, SigningKey(P256))
+        assert server.requests == []
+
     def test_a_success_that_is_none_is_told(self, server: LoopbackServer, client: Client, account: Account):
         server.on("/key-change", reply(200))  # Pebble, if the new key is another account's
         self.holders(server, old="/acct/1", new="/acct/2")
@@ -570,6 +576,14 @@ class TestOrders:
         with pytest.raises(error):
             client.finalize(account, order, request("a.example"))
         assert len(server.asked("/finalize/1")) == 1
+
+    def test_a_request_for_the_accounts_own_key_is_not_sent(
+        self, server: LoopbackServer, client: Client, account: Account, order: Order
+    ):
+        own = replace(account, key=SigningKey(key("a.example")))
+        with pytest.raises(InputError, match="the certificate request is for the account's key"):
+            client.finalize(own, order, request("a.example"))
+        assert server.requests == []
 
     def test_an_order_without_finalize_url_cannot_be_finalized(self, client: Client, account: Account, order: Order):
         with pytest.raises(InputError, match="the order has no finalize URL"):

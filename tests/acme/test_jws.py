@@ -145,6 +145,13 @@ class TestKeys:
         assert again.same_as(SigningKey(P256))
         assert not again.same_as(SigningKey(ED25519))
 
+    def test_a_public_key_belongs_to_its_private_one(self):
+        key = SigningKey(P256)
+
+        assert key.belongs_to(P256.public_key())
+        assert not key.belongs_to(ED25519.public_key())
+        assert not key.belongs_to(ed448.Ed448PrivateKey.generate().public_key())
+
     def test_its_repr_shows_nothing_private(self):
         assert repr(SigningKey(P256)) == "<SigningKey ES256 oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U>"
 

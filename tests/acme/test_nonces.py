@@ -21,8 +21,9 @@ def test_errors_bring_nonces_too():
     pool = NoncePool()
 
     pool.keep(response(status=400, replay_nonce="one"))
+    pool.put("two")
 
-    assert pool.take() == "one"
+    assert [pool.take(), pool.take()] == ["two", "one"]
 
 
 def test_the_pool_is_bounded_and_forgets_the_oldest():

@@ -81,6 +81,21 @@ def test_a_sleep_within_the_deadline_just_sleeps():
     assert time.monotonic() - began >= 0.01
 
 
+def test_waiting_in_slices_takes_as_long_as_waiting_at_once(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("acmez.acme.scope._SLICE", 0.002)
+    began = time.monotonic()
+
+    CancelScope(60).sleep(0.02)
+    assert time.monotonic() - began >= 0.02
+    with pytest.raises(DeadlineExceeded):
+        CancelScope(0.02).sleep(math.inf)
+    scope = CancelScope()
+    timer = soon(scope.cancel)
+    with pytest.raises(Cancelled):
+        scope.wait(threading.Event())
+    timer.join()
+
+
 def test_waiting_for_an_event_tells_whether_it_happened():
     happened = threading.Event()
     scope = CancelScope(60)

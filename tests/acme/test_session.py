@@ -135,6 +135,17 @@ class TestBadNonces:
         first, second = (request.jws["signature"] for request in server.asked("/thing"))
         assert first != second
 
+    def test_no_other_request_takes_the_nonce_of_the_error(self, server: LoopbackServer, session: Session, post):
+        def refuse(_: Request, peer: Peer) -> None:
+            peer.send(problem(400, "badNonce", replay_nonce="fresh"))
+            for nonce in ("a", "b"):
+                session.nonces.put(nonce)  # as other requests do meanwhile
+
+        server.on("/thing", refuse, reply(200, "ok"))
+
+        assert post() == b"ok"
+        assert [header(request)["nonce"] for request in server.asked("/thing")] == ["bm9uY2U", "fresh"]
+
     def test_an_error_without_nonce_costs_another_one(self, server: LoopbackServer, post):
         server.on("/thing", problem(400, "badNonce"), reply(200, "ok"))
 
