@@ -11,7 +11,10 @@ from contextlib import ExitStack, suppress
 from typing import Self
 
 import pytest
+import trustme
 from acmez_tls_alpn import TlsAlpnError, TlsAlpnSolver
+
+from acmez.tls import ReloadingContext
 
 from .sites import Address, serving, site_context
 from .visiting import client_context, validate, visit
@@ -146,6 +149,25 @@ def test_what_the_context_decided_by_server_name_it_still_decides(serve, solver,
     assert visit(address, "other.example", ()).der == other_der
     validate(address, challenge)
     assert asked == ["other.example"]
+
+
+def test_a_context_that_follows_renewals_answers_too(serve, solver, challenge, scope, tmp_path):
+    authority = trustme.CA()
+
+    def renew() -> bytes:
+        issued = authority.issue_cert("example.com")
+        (tmp_path / "fullchain.pem").write_bytes(issued.cert_chain_pems[0].bytes())
+        (tmp_path / "privkey.pem").write_bytes(issued.private_key_pem.bytes())
+        return ssl.PEM_cert_to_DER_cert(issued.cert_chain_pems[0].bytes().decode())
+
+    first = renew()
+    address = serve(solver.wrap(ReloadingContext(tmp_path, check_every=0)))
+    assert visit(address, "example.com", ()).der == first
+    solver.present(challenge, scope)
+    validate(address, challenge)
+    second = renew()
+    assert visit(address, "example.com", ()).der == second
+    validate(address, challenge)
 
 
 def test_visitors_who_are_no_clients_of_tls_do_no_harm(serve, solver, challenge, scope):
