@@ -17,6 +17,7 @@ KNOWN_PLUGINS: Mapping[str, str] = MappingProxyType(
         "dns-exec": "acmez-dns-exec",
         "dns-powerdns": "acmez-dns-powerdns",
         "dns-rfc2136": "acmez-dns-rfc2136",
+        "dns-route53": "acmez-dns-route53",
         "http-app": "acmez-http-app",
         "http-redis": "acmez-http-redis",
         "http-standalone": "acmez-http-standalone",
