@@ -843,6 +843,14 @@ class TestRenewalInformation:
             client.renewal_info(name)
         assert server.requests == []
 
+    def test_information_that_makes_no_sense_is_not_asked_for_again(self, server: LoopbackServer, client: Client):
+        name = certificate_id(certificate("leaf"))
+        server.on(f"/renewal-info/{name}", reply(200, {"suggestedWindow": {}}))
+
+        with pytest.raises(MalformedAnswer):
+            client.renewal_info(name)
+        assert len(server.asked(f"/renewal-info/{name}")) == 1
+
     def test_a_server_that_offers_none_is_told(self, server: LoopbackServer, transport: Transport):
         with pytest.raises(UnsupportedError, match="does not offer 'renewalInfo'"):
             Client(server.acme(), transport=transport).renewal_info(certificate("leaf"))
