@@ -146,14 +146,14 @@ class Issuance:
         self._record = self._begin()
         # The authorizations are read side by side: their connections open while the order is made.
         many = min(len(self._request.identifiers), self._engine.parallelism)
-        self._acme.session.warm_up(many - 1, self._scope)
         try:
+            self._acme.session.warm_up(many - 1, self._scope)
             order = self._send_order(self._replaces())
             self._check_ordered(order)
+            self._record.ordered(order.url)
         except BaseException as exc:
             self._record.finish(forget=not self._can_be_resumed(exc))
             raise
-        self._record.ordered(order.url)
         names = tuple(identifier.value for identifier in self._request.identifiers)
         self._engine.emit(events.OrderCreated(order=order.url, names=names, status=order.status))
         return order

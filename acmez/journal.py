@@ -10,7 +10,6 @@ import json
 import os
 import sqlite3
 import time
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,9 +28,6 @@ KEEP_ISSUED = 86400.0
 #: Seconds after which an order that nobody went on with is forgotten; the CA has forgotten it, too.
 KEEP_UNFINISHED = 30 * 86400.0
 
-_THIS_RUN = uuid.uuid4().hex
-
-_UNFINISHED = "directory = ? AND account = ? AND (state = 'open' OR (state = 'issued' AND changed > ? AND holder != ?))"
 _CLOSE = "UPDATE orders SET state = 'closed', key = NULL WHERE"
 _FORGET = "DELETE FROM orders WHERE state = 'closed' AND NOT EXISTS (SELECT 1 FROM answers WHERE order_id = orders.id)"
 _PLACE = "order_id = ? AND run = ? AND solver = ? AND which = ?"
@@ -74,8 +70,8 @@ class Journal:
     cannot be read or written.
 
     Args:
-        path: the SQLite file on a local disk, which is made when it is first used. A folder beside it holds one
-            lock file for every order that a living process works on.
+        path: the SQLite file on a local disk, which is made when it is first used. A folder beside it holds a lock
+            file for each process that uses it.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -109,7 +105,7 @@ class Journal:
             csr: DER of the certificate request.
             key: PEM of its private key, if losing that would lose the certificate.
         """
-        now = time.time()
+        now, worker = time.time(), self._own
 
         def work(database: sqlite3.Connection) -> int:
             database.execute(
@@ -118,54 +114,28 @@ class Journal:
             )
             database.execute(_FORGET)
             cursor = database.execute(
-                "INSERT INTO orders (directory, account, wish, csr, key, state, run, changed) "
-                "VALUES (?, ?, ?, ?, ?, 'open', 1, ?)",
-                (directory, account, wish, csr, key, now),
+                "INSERT INTO orders (directory, account, wish, csr, key, state, worker, run, changed) "
+                "VALUES (?, ?, ?, ?, ?, 'open', ?, 1, ?)",
+                (directory, account, wish, csr, key, worker, now),
             )
-            number = int(cursor.lastrowid or 0)
-            if not self._take(number):  # before others can see the order
-                raise JournalError(f"{self.path}: the order {number} is another's")
-            taken.append(number)
-            return number
+            return int(cursor.lastrowid or 0)
 
-        taken: list[int] = []
-        try:
-            return OrderEntry(self._file.write(work), 1, None, csr, key)
-        except BaseException:
-            for number in taken:
-                self._claims.drop(number)
-            raise
+        return OrderEntry(self._file.write(work), 1, None, csr, key)
 
     def unfinished(self, directory: str, account: str, wish: str) -> OrderEntry | None:
         """Claim and return an order that a process left behind, the newest first.
 
-        An issued one counts for a day, unless its certificate was written to a file, or is with this process.
+        An issued one counts for a day, unless its certificate was written to a file, or is with a living process.
         """
-        rows = self._file.read(
-            f"SELECT id FROM orders WHERE {_UNFINISHED} AND wish = ? ORDER BY id DESC",  # noqa: S608 - constants
-            (*self._unfinished_of(directory, account), wish),
-        )
-        for (number,) in rows:
-            if self._take(number):
-                # Read again now that nobody else can be at it.
-                entry = self._run_again(number)
-                if entry is not None:
-                    return entry
-                self._claims.drop(number)
+        for number, run, _, _ in reversed(self._left(directory, account, wish)):
+            entry = self._claim(number, run, "state != 'closed'")
+            if entry is not None:
+                return entry
         return None
 
     def waiting(self, directory: str, account: str) -> dict[str, bytes]:
         """Return the wish and certificate request of every order that no living process works on."""
-        rows = self._file.read(
-            f"SELECT id, wish, csr FROM orders WHERE {_UNFINISHED} ORDER BY id",  # noqa: S608 - constants
-            self._unfinished_of(directory, account),
-        )
-        left: dict[str, bytes] = {}
-        for number, wish, csr in rows:
-            if self._take(number):
-                self._claims.drop(number)
-                left[wish] = csr
-        return left
+        return {wish: csr for _, _, wish, csr in self._left(directory, account, None)}
 
     def ordered(self, entry: OrderEntry, url: str) -> None:
         """Note that the CA took the order."""
@@ -176,11 +146,12 @@ class Journal:
 
         Earlier ones for the same wish, which nobody wrote to a file, are of no use any more.
         """
+        holder = self._own
 
         def work(database: sqlite3.Connection) -> None:
             database.execute(
                 "UPDATE orders SET state = 'issued', holder = ?, changed = ? WHERE id = ?",
-                (self._holder(), time.time(), entry.id),
+                (holder, time.time(), entry.id),
             )
             database.execute(
                 f"{_CLOSE} state = 'issued' AND id < ? AND (directory, account, wish) = "  # noqa: S608 - constants
@@ -193,15 +164,18 @@ class Journal:
 
     def adopt(self, url: str) -> None:
         """Note that this process has the certificate of an order, which another one obtained."""
-        self._execute("UPDATE orders SET holder = ? WHERE url = ?", (self._holder(), url))
+        self._execute("UPDATE orders SET holder = ? WHERE url = ?", (self._own, url))
 
     def finish(self, entry: OrderEntry, *, forget: bool) -> None:
         """Let go of an order; forget it, or keep it so that it can be gone on with."""
-        try:
+
+        def work(database: sqlite3.Connection) -> None:
             if forget:
-                self._forget("id = ?", entry.id)
-        finally:
-            self._claims.drop(entry.id)
+                database.execute(f"{_CLOSE} id = ?", (entry.id,))
+            database.execute("UPDATE orders SET worker = NULL WHERE id = ? AND run = ?", (entry.id, entry.run))
+            database.execute(_FORGET)
+
+        self._file.write(work)
 
     def forget(self, url: str) -> None:
         """Forget an issued order: its certificate is safe in a file."""
@@ -260,29 +234,52 @@ class Journal:
     def abandoned(self) -> list[tuple[OrderEntry, list[Answer]]]:
         """Claim and return the orders with answers that no living process takes care of."""
         found = []
-        for (number,) in self._file.read("SELECT DISTINCT order_id FROM answers ORDER BY order_id", ()):
-            if self._take(number):
-                entry, answers = self._entry(number), self._answers("order_id = ?", (number,))
-                if entry is None or not answers:
-                    self._claims.drop(number)
-                else:
-                    found.append((entry, answers))
+        rows = self._file.read(
+            "SELECT id, run, worker FROM orders WHERE id IN (SELECT order_id FROM answers) ORDER BY id", ()
+        )
+        for number, run, worker in rows:
+            entry = None if self._lives(worker) else self._claim(number, run, "1")
+            if entry is not None:
+                found.append((entry, self._answers("order_id = ?", (number,))))
         return found
 
-    def _take(self, number: int) -> bool:
+    @property
+    def _own(self) -> str:
         try:
-            return self._claims.take(number)
+            return self._claims.own
         except OSError as exc:
-            raise JournalError(f"{exc.filename}: cannot be locked: {exc.strerror}") from exc
+            raise JournalError(f"{self.path}: the lock files beside it cannot be used: {exc}") from exc
 
-    def _run_again(self, number: int) -> OrderEntry | None:
-        self._execute("UPDATE orders SET run = run + 1 WHERE id = ? AND state != 'closed'", (number,))
-        return self._entry(number, "state != 'closed'")
+    def _lives(self, process: str | None) -> bool:
+        try:
+            return process is not None and self._claims.live(process)
+        except OSError as exc:
+            raise JournalError(f"{self.path}: the lock files beside it cannot be used: {exc}") from exc
 
-    def _entry(self, number: int, condition: str = "1") -> OrderEntry | None:
-        query = f"SELECT id, run, url, csr, key FROM orders WHERE id = ? AND {condition}"  # noqa: S608 - constants
-        rows = self._file.read(query, (number,))
-        return OrderEntry(*rows[0]) if rows else None
+    def _left(self, directory: str, account: str, wish: str | None) -> list[tuple[int, int, str, bytes]]:
+        """Return number, run, wish and certificate request of what no living process works on, or has."""
+        rows = self._file.read(
+            "SELECT id, run, wish, csr, worker, holder FROM orders WHERE directory = ? AND account = ? "  # noqa: S608
+            f"AND (state = 'open' OR (state = 'issued' AND changed > ?)) {'AND wish = ?' if wish else ''} ORDER BY id",
+            (directory, account, time.time() - KEEP_ISSUED, *([wish] if wish else [])),
+        )
+        return [row[:4] for row in rows if not self._lives(row[4]) and not self._lives(row[5])]
+
+    def _claim(self, number: int, run: int, condition: str) -> OrderEntry | None:
+        """Begin the next run of an order, unless another process was quicker."""
+        worker = self._own
+
+        def work(database: sqlite3.Connection) -> OrderEntry | None:
+            cursor = database.execute(
+                f"UPDATE orders SET worker = ?, run = run + 1 WHERE id = ? AND run = ? AND {condition}",  # noqa: S608
+                (worker, number, run),
+            )
+            if not cursor.rowcount:
+                return None
+            query = "SELECT id, run, url, csr, key FROM orders WHERE id = ?"
+            return OrderEntry(*database.execute(query, (number,)).fetchone())
+
+        return self._file.write(work)
 
     def _answers(self, condition: str, values: Sequence[object]) -> list[Answer]:
         query = f"SELECT order_id, run, solver, challenge, handle FROM answers WHERE {condition}"  # noqa: S608
@@ -290,13 +287,6 @@ class Journal:
             Answer(number, run, solver, _load(challenge), None if handle is None else json.loads(handle))
             for number, run, solver, challenge, handle in self._file.read(query, values)
         ]
-
-    def _unfinished_of(self, directory: str, account: str) -> tuple[object, ...]:
-        return directory, account, time.time() - KEEP_ISSUED, self._holder()
-
-    def _holder(self) -> str:
-        """What tells this process from others, its children too."""
-        return f"{_THIS_RUN}-{os.getpid()}"
 
     def _remove(self, places: Iterable[tuple[object, ...]]) -> None:
         def work(database: sqlite3.Connection) -> None:

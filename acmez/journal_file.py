@@ -28,7 +28,7 @@ _STEPS = (
         """CREATE TABLE orders (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
             directory TEXT NOT NULL, account TEXT NOT NULL, wish TEXT NOT NULL, csr BLOB NOT NULL, key BLOB,
-            url TEXT, state TEXT NOT NULL, holder TEXT, run INTEGER NOT NULL, changed REAL NOT NULL
+            url TEXT, state TEXT NOT NULL, worker TEXT, holder TEXT, run INTEGER NOT NULL, changed REAL NOT NULL
         )""",
         "CREATE INDEX orders_by_wish ON orders (directory, account, wish)",
         "CREATE INDEX orders_by_url ON orders (url)",

@@ -158,8 +158,10 @@ class Solving:
 
     def _present(self) -> None:
         to_present = batches([subject for subject in self._subjects if not subject.lost])
-        side_by_side(self._try_to_present, to_present, limit=self._engine.parallelism, scope=self._scope)
+        outcomes = side_by_side(self._try_to_present, to_present, limit=self._engine.parallelism, scope=self._scope)
         self._scope.check()
+        for outcome in outcomes:
+            outcome.result()
 
     def _try_to_present(self, batch: Sequence[Subject]) -> None:
         """Present a batch; whoever fails tries its other ways in `_prove_one`."""

@@ -1,4 +1,4 @@
-"""An order is one living process's at a time."""
+"""What a process claimed is its own until it dies, and no longer."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
-import threading
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -23,70 +22,82 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path / "journal.claims"
 
 
-def test_an_order_is_one_callers_until_it_is_dropped(directory: Path):
+def test_a_name_lives_until_it_is_given_up(directory: Path):
     one, other = Claims(directory), Claims(directory)
-    assert one.take(7)
-    assert not one.take(7)
-    assert not other.take(7)
-    assert other.take(8)
-    one.drop(7)
-    assert other.take(7)
+    name = one.own
+    assert one.own == name != other.own
+    assert one.live(name)
+    assert other.live(name)
+    one.close()
+    one.close()
+    assert not other.live(name)
+    assert not other.live("nobody")
+    assert one.own != name
+    one.close()
     other.close()
     assert list(directory.iterdir()) == []
-    assert one.take(8)
-    one.close()
 
 
-def test_dropping_what_is_not_claimed_does_nothing(directory: Path):
-    one, other = Claims(directory), Claims(directory)
-    assert one.take(7)
-    other.drop(7)
-    assert not other.take(7)
-    one.close()
+def test_nothing_is_made_before_it_is_needed(directory: Path):
+    claims = Claims(directory)
+    assert not claims.live("nobody")
+    claims.close()
+    assert not directory.exists()
+
+
+def test_threads_of_one_process_have_one_name(directory: Path):
+    claims = Claims(directory)
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(lambda _: claims.own, range(50)))) == 1
+    claims.close()
 
 
 def test_the_lock_files_are_for_nobody_else(directory: Path):
     before = os.umask(0)
     claims = Claims(directory)
     try:
-        assert claims.take(1)
+        name = claims.own
     finally:
         os.umask(before)
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
-    assert stat.S_IMODE((directory / "order-1").stat().st_mode) == 0o600
+    assert stat.S_IMODE((directory / name).stat().st_mode) == 0o600
     claims.close()
+
+
+def test_several_may_look_at_the_same_time(directory: Path, monkeypatch: pytest.MonkeyPatch):
+    """One that looks must not be taken for the process itself."""
+    directory.mkdir()
+    (directory / "dead").touch()
+    flock = fcntl.flock
+
+    def flock_twice(descriptor: int, operation: int) -> None:
+        flock(descriptor, operation)
+        if (directory / "dead").exists():
+            monkeypatch.setattr(fcntl, "flock", flock)
+            assert not Claims(directory).live("dead")
+
+    monkeypatch.setattr(fcntl, "flock", flock_twice)
+    assert not Claims(directory).live("dead")
+
+
+def test_the_dead_are_forgotten_and_the_living_and_the_unborn_are_not(directory: Path):
+    living = Claims(directory)
+    kept = {living.own, "new-born"}
+    (directory / "dead").touch()
+    (directory / "new-born").touch()
+    (directory / "something else").mkdir()
+    claims = Claims(directory)
+    assert {path.name for path in directory.iterdir()} >= kept
+    assert claims.own in {path.name for path in directory.iterdir()}
+    assert {path.name for path in directory.iterdir()} == {*kept, claims.own, "something else"}
+    claims.close()
+    living.close()
 
 
 def test_a_place_that_cannot_be_written_to_is_an_error(tmp_path: Path):
     tmp_path.chmod(0o700)
     with unprivileged(), pytest.raises(PermissionError):
-        Claims(tmp_path / "claims").take(1)
-
-
-def replaced(path: Path) -> None:
-    path.unlink()
-    path.touch()
-
-
-@pytest.mark.parametrize("happens", [Path.unlink, replaced])
-def test_a_lock_on_a_file_that_is_gone_is_none(
-    directory: Path, monkeypatch: pytest.MonkeyPatch, happens: Callable[[Path], None]
-):
-    """Who had the order before removes its file between opening and locking."""
-    flock, seen = fcntl.flock, list[int]()
-
-    def flock_late(descriptor: int, operation: int) -> None:
-        if not seen:
-            happens(directory / "order-1")
-        seen.append(descriptor)
-        flock(descriptor, operation)
-
-    monkeypatch.setattr(fcntl, "flock", flock_late)
-    one, other = Claims(directory), Claims(directory)
-    assert one.take(1)
-    assert len(seen) == 2
-    assert not other.take(1)
-    one.close()
+        _ = Claims(tmp_path / "claims").own
 
 
 def open_files() -> int:
@@ -98,46 +109,27 @@ def test_an_error_while_locking_keeps_nothing_open(directory: Path, monkeypatch:
         raise OSError("no locks here")
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    open_before = open_files()
+    before = open_files()
     with pytest.raises(OSError, match="no locks here"):
-        Claims(directory).take(1)
-    assert open_files() == open_before
+        _ = Claims(directory).own
+    (directory / "other").touch()
+    with pytest.raises(OSError, match="no locks here"):
+        Claims(directory).live("other")
+    assert open_files() == before
 
 
-def test_many_threads_never_have_the_same_order(directory: Path):
-    inside: list[int] = []
-    together: list[int] = []
-
-    def contend(number: int) -> None:
-        claims = Claims(directory)
-        for _ in range(300):
-            if claims.take(1):
-                inside.append(number)
-                together.append(len(inside))
-                inside.remove(number)
-                claims.drop(1)
-
-    threads = [threading.Thread(target=contend, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert together
-    assert set(together) == {1}
-
-
-def test_a_claim_ends_with_its_process_though_a_fork_of_that_lives_on(directory: Path):
+def test_a_name_dies_with_its_process_though_a_fork_of_that_lives_on(directory: Path):
     program = """
 import os, signal, sys
 from pathlib import Path
 from acmez.claims import Claims
 claims = Claims(Path(sys.argv[1]))
-assert claims.take(1)
+parent = claims.own
 if os.fork():
     sys.stdin.readline()
     os.kill(os.getpid(), signal.SIGKILL)
-assert not claims.take(1)
-print(os.getpid(), flush=True)
+assert claims.live(parent) and claims.own != parent
+print(os.getpid(), parent, claims.own, flush=True)
 signal.pause()
 """
     claims = Claims(directory)
@@ -146,25 +138,32 @@ signal.pause()
     ) as parent:
         assert parent.stdin is not None
         assert parent.stdout is not None
-        child = int(parent.stdout.readline())
-        assert not claims.take(1)
+        child, parents, childs = parent.stdout.readline().split()
+        assert claims.live(parents)
+        assert claims.live(childs)
         parent.stdin.write("die\n")
         parent.stdin.flush()
         assert parent.wait(10) == -signal.SIGKILL
-        os.kill(child, 0)
-        assert claims.take(1)
-        os.kill(child, signal.SIGKILL)
-    claims.close()
+        os.kill(int(child), 0)
+        assert not claims.live(parents)
+        assert claims.live(childs)
+        os.kill(int(child), signal.SIGKILL)
+    while claims.live(childs):
+        pass
+    assert list(directory.iterdir()) == []
 
 
-def test_a_child_has_no_claims(directory: Path):
+def test_a_child_has_a_name_of_its_own(directory: Path):
     claims, other = Claims(directory), Claims(directory)
-    assert claims.take(1)
+    claims.before_fork()
+    claims.after_fork(in_child=True)  # there was nothing to let go of
+    name = claims.own
     claims.before_fork()
     claims.after_fork(in_child=False)
-    assert not claims.take(1)
+    assert claims.own == name
+    assert other.live(name)
     claims.before_fork()
     claims.after_fork(in_child=True)
-    assert other.take(1)  # the last descriptor is closed
-    assert not claims.take(1)
-    other.close()
+    assert not other.live(name)  # the last descriptor is closed
+    assert claims.own != name
+    claims.close()

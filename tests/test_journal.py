@@ -5,13 +5,12 @@ from __future__ import annotations
 import pickle
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from acmez import journal as journal_module
 from acmez.acme.challenge import Challenge
 from acmez.acme.identifier import Identifier
 from acmez.errors import JournalError
@@ -35,10 +34,9 @@ def journal(path: Path) -> Iterator[Journal]:
 
 
 @pytest.fixture
-def later(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Journal]:
+def later(path: Path) -> Iterator[Journal]:
     """The journal as another process has it."""
     with Journal(path) as opened:
-        monkeypatch.setattr(opened, "_holder", lambda: "another")
         yield opened
 
 
@@ -106,42 +104,37 @@ def test_the_newest_is_offered_first(journal: Journal):
     assert [entry and entry.id for entry in offered] == [entries[2].id, entries[1].id, entries[0].id, None]
 
 
-def test_what_is_forgotten_between_looking_and_claiming_is_not_offered(
-    journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_another_process_takes_between_looking_and_claiming_is_left_to_it(
+    journal: Journal, later: Journal, monkeypatch: pytest.MonkeyPatch
 ):
-    entry = begin(journal)
-    journal.finish(entry, forget=False)
-    take = journal._claims.take
+    journal.finish(begin(journal), forget=False)
+    claim = journal._claim
 
-    def take_late(number: int) -> bool:
-        with Journal(path) as other:
-            claimed = other.unfinished(CA, ACCOUNT, "a wish")
-            if claimed is not None:
-                other.finish(claimed, forget=True)
-        return take(number)
+    def claim_late(number: int, run: int, condition: str) -> OrderEntry | None:
+        entry = later._claim(number, run, condition)
+        assert entry is not None
+        later.finish(entry, forget=False)
+        return claim(number, run, condition)
 
-    monkeypatch.setattr(journal._claims, "take", take_late)
+    monkeypatch.setattr(journal, "_claim", claim_late)
     assert journal.unfinished(CA, ACCOUNT, "a wish") is None
-    assert not list(path.with_name("acmez.journal.claims").iterdir())
+    monkeypatch.undo()
+    entry = journal.unfinished(CA, ACCOUNT, "a wish")
+    assert entry is not None
+    assert entry.run == 3
 
 
 def test_what_is_forgotten_leaves_nothing(journal: Journal, path: Path):
     journal.finish(begin(journal), forget=True)
     assert rows(path, "SELECT * FROM orders") == []
+    journal.close()
     assert not list(path.with_name("acmez.journal.claims").iterdir())
 
 
-def test_a_claim_ends_even_if_nothing_can_be_written(journal: Journal, monkeypatch: pytest.MonkeyPatch):
-    entry = begin(journal)
-    with monkeypatch.context() as patch:
-        patch.setattr(journal_module, "_CLOSE", "no SQL")
-        with pytest.raises(JournalError):
-            journal.finish(entry, forget=True)
-    assert journal.unfinished(CA, ACCOUNT, "a wish") is not None
-
-
 def test_what_waits_are_the_wishes_that_nobody_works_on(journal: Journal, later: Journal):
+    issue(later, "with another")
     issue(journal, "issued")
+    journal.close()
     journal.finish(begin(journal, "left"), forget=False)
     journal.finish(begin(journal, "left", csr=b"newer"), forget=False)
     journal.finish(begin(journal, "another's", account=f"{ACCOUNT}2"), forget=False)
@@ -159,32 +152,19 @@ def test_the_urls_of_an_account_are_known(journal: Journal):
 
 def test_an_order_that_cannot_be_claimed_is_not_begun(journal: Journal, path: Path):
     path.with_name("acmez.journal.claims").write_text("in the way")
-    with pytest.raises(JournalError, match=r"acmez\.journal\.claims.*: cannot be locked: "):
+    with pytest.raises(JournalError, match=r"acmez\.journal: the lock files beside it cannot be used: "):
         begin(journal)
-    assert rows(path, "SELECT * FROM orders") == []
+    assert not path.exists()
 
 
-def test_an_order_whose_lock_another_has_is_not_begun(journal: Journal, path: Path):
-    other = Journal(path)
-    assert other._claims.take(1)
-    with pytest.raises(JournalError, match="the order 1 is another's"):
-        begin(journal)
-    other.close()
-    assert begin(journal).id == 1
-
-
-def test_a_claim_is_not_kept_for_an_order_that_could_not_be_written(journal: Journal, path: Path):
-    write = journal._file.write
-
-    def write_too_much(work: Callable[[sqlite3.Connection], int]) -> int:
-        return write(lambda database: (work(database), database.execute("no SQL"))[0])
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(journal._file, "write", write_too_much)
-        with pytest.raises(JournalError, match="syntax error"):
-            begin(journal)
-    assert not list(path.with_name("acmez.journal.claims").iterdir())
-    assert begin(journal).id == 1
+def test_a_lock_file_that_cannot_be_opened_is_told(journal: Journal, later: Journal, path: Path):
+    begin(journal)
+    (lock,) = path.with_name("acmez.journal.claims").iterdir()
+    lock.unlink()
+    lock.mkdir()
+    with pytest.raises(JournalError, match=r"the lock files beside it cannot be used: .*directory"):
+        later.unfinished(CA, ACCOUNT, "a wish")
+    lock.rmdir()
 
 
 def test_others_may_not_look_for_locks(path: Path):
@@ -198,14 +178,17 @@ def test_others_may_not_look_for_locks(path: Path):
 
 def test_a_certificate_that_was_not_written_is_offered_to_the_next_process(journal: Journal, later: Journal):
     entry = issue(journal)
-    assert journal.unfinished(CA, ACCOUNT, "a wish") is None  # this process has it
-    assert journal.waiting(CA, ACCOUNT) == {}
+    for living in (journal, later):
+        assert living.unfinished(CA, ACCOUNT, "a wish") is None
+        assert living.waiting(CA, ACCOUNT) == {}
+    journal.close()
     assert later.unfinished(CA, ACCOUNT, "a wish") == OrderEntry(entry.id, 2, ORDER, b"csr", b"key")
 
 
 def test_one_that_was_written_is_not(journal: Journal, later: Journal, path: Path):
     issue(journal)
     journal.forget(ORDER)
+    journal.close()
     assert later.unfinished(CA, ACCOUNT, "a wish") is None
     assert rows(path, "SELECT * FROM orders") == []
 
@@ -222,11 +205,15 @@ def test_an_order_that_is_not_issued_is_not_forgotten_by_its_url(journal: Journa
 def test_one_that_another_process_obtained_is_this_ones_when_it_is_handed_over(journal: Journal, later: Journal):
     issue(journal)
     later.adopt(ORDER)
-    assert later.unfinished(CA, ACCOUNT, "a wish") is None
+    journal.close()
+    assert journal.unfinished(CA, ACCOUNT, "a wish") is None
+    later.close()
+    assert journal.unfinished(CA, ACCOUNT, "a wish") is not None
 
 
 def test_one_that_was_revoked_is_not_offered(journal: Journal, later: Journal):
     issue(journal, csr=b"the csr with\x00its public key inside")
+    journal.close()
     journal.revoked(b"a public key")
     assert later.waiting(CA, ACCOUNT) != {}
     journal.revoked(b"with\x00its public key")
@@ -247,6 +234,7 @@ def age(journal: Journal, seconds: float) -> None:
 def test_after_a_day_it_is_offered_no_more_and_then_forgotten(journal: Journal, later: Journal, path: Path):
     issue(journal)
     age(journal, KEEP_ISSUED + 1)
+    journal.close()
     assert later.unfinished(CA, ACCOUNT, "a wish") is None
     assert later.waiting(CA, ACCOUNT) == {}
     begin(journal, "another wish")
@@ -342,23 +330,18 @@ def test_only_what_no_living_process_takes_care_of_is_abandoned(journal: Journal
         assert journal.abandoned() == []
 
 
-def test_what_is_cleaned_up_between_looking_and_claiming_is_not_abandoned(
-    journal: Journal, monkeypatch: pytest.MonkeyPatch
-):
-    gone, cleaned = begin(journal), begin(journal)
-    for entry in (gone, cleaned):
-        journal.presenting(entry, "dns", [challenge()])
-        journal.finish(entry, forget=entry is gone)
-    take = journal._claims.take
-
-    def take_late(number: int) -> bool:
-        journal.cleaned_up(gone if number == gone.id else cleaned, "dns", [challenge()])
-        return take(number)
-
-    monkeypatch.setattr(journal._claims, "take", take_late)
+def test_an_issued_order_is_swept_though_its_certificate_is_with_a_living_process(journal: Journal, later: Journal):
+    entry = begin(journal)
+    journal.presenting(entry, "dns", [challenge()])
+    journal.delivered(entry)
+    assert later.abandoned() == []
+    journal.finish(entry, forget=False)
+    ((claimed, answers),) = later.abandoned()
+    assert len(answers) == 1
     assert journal.abandoned() == []
-    monkeypatch.undo()
-    assert journal.unfinished(CA, ACCOUNT, "a wish") is not None
+    later.finish(claimed, forget=False)
+    assert later.unfinished(CA, ACCOUNT, "a wish") is None
+    assert len(journal.abandoned()) == 1
 
 
 # The object
@@ -377,7 +360,7 @@ def test_pickled_it_is_the_same_file_wherever_it_gets_to(path: Path, monkeypatch
 
 
 def test_one_order_costs_little(journal: Journal, path: Path):
-    """Six transactions for one name, and no more for a hundred that a solver takes at once."""
+    """Seven transactions for one name, and no more for a hundred that a solver takes at once."""
     commits: list[str] = []
     journal._file.write(lambda database: database.set_trace_callback(commits.append))
     entry = begin(journal)
@@ -388,4 +371,4 @@ def test_one_order_costs_little(journal: Journal, path: Path):
     journal.cleaned_up(entry, "dns", challenges)
     journal.delivered(entry)
     journal.finish(entry, forget=False)
-    assert commits.count("COMMIT") - 1 == 6
+    assert commits.count("COMMIT") - 1 == 7
