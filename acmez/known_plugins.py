@@ -15,6 +15,7 @@ KNOWN_PLUGINS: Mapping[str, str] = MappingProxyType(
         "dns-acmedns": "acmez-dns-acmedns",
         "dns-cloudflare": "acmez-dns-cloudflare",
         "dns-exec": "acmez-dns-exec",
+        "dns-lexicon": "acmez-dns-lexicon",
         "dns-powerdns": "acmez-dns-powerdns",
         "dns-rfc2136": "acmez-dns-rfc2136",
         "dns-route53": "acmez-dns-route53",
