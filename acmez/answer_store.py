@@ -11,7 +11,7 @@ import json
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +26,7 @@ from .errors import AcmezError
 #: Seconds that an entry lives if nobody removes it.
 LIFETIME = 86_400
 
+_SWEEP_EVERY = 3600  # seconds between looks for files of crashed processes; each look reads them all
 _MAX_ENTRY = 8192  # bytes
 _MAX_TOKEN = 512
 
@@ -135,6 +136,7 @@ class DirectoryStore:
     """
 
     directory: Path
+    _swept: list[float] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def put(self, key: str, value: str, seconds: float) -> None:
         """Write the file, readable for all: the servers may run as another user."""
@@ -184,6 +186,9 @@ class DirectoryStore:
         return None, 0.0
 
     def _forget_expired(self) -> None:
+        if self._swept and time.monotonic() - self._swept[-1] < _SWEEP_EVERY:
+            return
+        self._swept[:] = [time.monotonic()]
         for path in self.directory.glob("*.answer"):
             with suppress(AnswerStoreError, OSError):
                 value, expires = self._read(path)

@@ -106,11 +106,18 @@ class TestDirectory:
         assert store.get("key") is None
         assert [*store.directory.iterdir()] == []
 
-    def test_an_entry_vanishes_in_time_and_its_file_with_the_next_put(self, store):
+    def test_an_entry_vanishes_in_time_and_its_file_with_the_next_process(self, store):
         store.put("old", "value", -1)
         assert store.get("old") is None
-        store.put("new", "value", 60)
+        DirectoryStore(store.directory).put("new", "value", 60)
         assert len([*store.directory.iterdir()]) == 1
+
+    def test_a_process_that_puts_much_does_not_read_all_of_it_each_time(self, store, monkeypatch):
+        store.put("first", "value", 60)
+        monkeypatch.setattr(DirectoryStore, "_read", None)
+        for number in range(100):
+            store.put(str(number), "value", 60)
+        assert len([*store.directory.iterdir()]) == 101
 
     def test_it_is_empty_before_it_is_made(self, store):
         assert store.get("key") is None
