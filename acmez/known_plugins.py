@@ -13,6 +13,7 @@ from types import MappingProxyType
 KNOWN_PLUGINS: Mapping[str, str] = MappingProxyType(
     {
         "dns-acmedns": "acmez-dns-acmedns",
+        "dns-acmesh": "acmez-dns-acmesh",
         "dns-cloudflare": "acmez-dns-cloudflare",
         "dns-exec": "acmez-dns-exec",
         "dns-lexicon": "acmez-dns-lexicon",
