@@ -34,7 +34,9 @@ def running(server: str, folder: Path) -> Iterator[int]:
         http, https = reserved.numbers
         command = [sys.executable, "-m", f"examples.servers.{server}", NAME, "--folder", str(folder)]
         command += ["--http-port", str(http), "--https-port", str(https)]
-        with ServerProcess(command, folder.with_suffix(".log"), dict(os.environ), CHECKOUT) as process:
+        # gunicorn puts a socket into one of these directories.
+        environ = {**os.environ, "HOME": str(folder.parent), "XDG_RUNTIME_DIR": str(folder.parent)}
+        with ServerProcess(command, folder.with_suffix(".log"), environ, CHECKOUT) as process:
             process.wait_until(partial(fetch, https, folder))
             yield https
 

@@ -69,8 +69,9 @@ def test_alone_on_the_port(issue, port):
     assert issue(TlsAlpnSolver(host="127.0.0.1", port=port)) == set(NAMES)
 
 
-def test_an_address_by_its_reverse_name(issue, port):
-    assert issue(TlsAlpnSolver(host="127.0.0.1", port=port), ["127.0.0.1"]) == {"127.0.0.1"}
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_an_address_by_its_reverse_name(issue, port, address):
+    assert issue(TlsAlpnSolver(host=address, port=port), [address]) == {address}
 
 
 def test_many_names(issue, port):
