@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from .acme.errors import InputError
 from .acme.identifier import Identifier, IdentifierType
 from .csr import identifier as identifier_of
-from .protocols import SelfWaiting, Solver, Versatile, Waiter
+from .protocols import Batching, SelfWaiting, Signalling, Solver, Versatile, Waiter, WithPayload
 
 
 @dataclass(frozen=True)
@@ -52,18 +53,35 @@ class Route:
         """What to call this instance in messages."""
         return self.name or self.solver.name
 
-    @property
+    # What the solver can do beside `present` and `clean_up`; looked up once, for looking is slow.
+
+    @cached_property
     def challenge_types(self) -> tuple[str, ...]:
         """What the solver can answer, its favourite first."""
         other = self.solver.other_types if isinstance(self.solver, Versatile) else ()
         return self.solver.challenge_type, *other
 
-    @property
+    @cached_property
     def effective_waiter(self) -> SelfWaiting | None:
         """The waiter to use, `None` if there is nothing to wait for."""
         if self.waiter is not None:
             return self.waiter
         return self.solver if isinstance(self.solver, SelfWaiting) else None
+
+    @cached_property
+    def batching(self) -> Batching | None:
+        """The solver, if it takes many challenges in one call."""
+        return self.solver if isinstance(self.solver, Batching) else None
+
+    @cached_property
+    def with_payload(self) -> WithPayload | None:
+        """The solver, if it says what is POSTed to the challenge."""
+        return self.solver if isinstance(self.solver, WithPayload) else None
+
+    @cached_property
+    def signalling(self) -> Signalling | None:
+        """The solver, if it notices the CA's requests."""
+        return self.solver if isinstance(self.solver, Signalling) else None
 
     def matches(self, identifier: Identifier, *, wildcard: bool) -> bool:
         """Whether the solver is for *identifier* (without "*.")."""

@@ -12,7 +12,6 @@ from .acme.errors import AcmeError
 from .acme.problem import Problem, printable
 from .engine import Candidate
 from .errors import FailedIdentifier
-from .protocols import Batching
 
 
 class StepFailed(Exception):
@@ -91,7 +90,7 @@ def batches(subjects: Sequence[Subject]) -> list[list[Subject]]:
     groups: dict[int, list[Subject]] = {}
     for subject in subjects:
         route = subject.current.route
-        together = isinstance(route.solver, Batching)
+        together = route.batching is not None
         groups.setdefault(id(route) if together else id(subject), []).append(subject)
     return list(groups.values())
 

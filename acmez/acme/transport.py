@@ -13,7 +13,7 @@ import threading
 import time
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, ClassVar, Self, cast
@@ -83,7 +83,8 @@ class Response:
 
     def header(self, name: str) -> str | None:
         """Return the first value of a field, `None` if there is none."""
-        return next(iter(self.headers.get(name.lower(), ())), None)
+        values = self.headers.get(name.lower())
+        return values[0] if values else None
 
     @property
     def media_type(self) -> str:
@@ -103,7 +104,8 @@ class Response:
     @property
     def retry_after(self) -> float | None:
         """Seconds that the server asks to wait (RFC 8555 §6.6, §7.5.1)."""
-        return retry_after(self.header("retry-after"), self.sent)
+        value = self.header("retry-after")
+        return None if value is None else retry_after(value, self.sent)
 
     @property
     def links(self) -> Mapping[str, tuple[str, ...]]:
@@ -247,13 +249,15 @@ class Transport:
             preload_content=False,
             decode_content=False,
         )
-        fields = {name.lower(): tuple(raw.headers.getlist(name)) for name in raw.headers}
-        response = Response(method, url, raw.status, fields, b"", datetime.now(UTC))
-        call.location = response.location if response.ok else None
+        fields: dict[str, tuple[str, ...]] = {}
+        for name, value in raw.headers.iteritems():
+            fields[name.lower()] = (*fields.get(name.lower(), ()), value)
+        head = Response(method, url, raw.status, fields, b"", datetime.now(UTC))
+        call.location = head.location if head.ok else None
         data = self._body(raw, url)
         if call.aborted:  # an answer without a length ends with the connection, whoever ended that
             raise ConnectionAbortedError("aborted")
-        return replace(response, body=self._decoded(data, response))
+        return Response(method, url, raw.status, fields, self._decoded(data, head), head.received)
 
     def _body(self, raw: BaseHTTPResponse, url: str) -> bytes:
         """Read the body as it was sent."""
