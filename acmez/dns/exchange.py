@@ -84,9 +84,7 @@ def read(data: bytes, message: dns.message.Message) -> dns.message.Message:
     if len(data) < 12 or data[:2] != struct.pack("!H", message.id):
         raise DnsError("an answer to something else")
     try:
-        answer = dns.message.from_wire(
-            data, keyring=message.keyring, request_mac=message.mac, ignore_trailing=True, one_rr_per_rrset=False
-        )
+        answer = dns.message.from_wire(data, keyring=message.keyring, request_mac=message.mac, ignore_trailing=True)
     except tuple(_REFUSALS) as error:
         code = _REFUSALS[type(error)]
         raise SignatureError(f"the server refuses the signature: {code}", code=code) from error

@@ -28,7 +28,8 @@ _AT_ONCE = 200  # questions in flight, each with a socket
 _KEPT = 60.0  # seconds for which an answer of a resolver is believed
 _MOST_KEPT = 4096
 _MOST_ALIASES = 10
-_MOST_SERVERS = 16
+_MOST_SERVERS = 16  # of a zone, and addresses of each
+_MOST_ADDRESSES = 64
 _FAMILIES = {"ipv4": dns.rdatatype.A, "ipv6": dns.rdatatype.AAAA}
 
 
@@ -140,7 +141,7 @@ class Lookups:
         if not servers:
             named = ", ".join(hosts) or "none"
             raise ZoneError(f"{text_of(zone)}: no address of its name servers is known (NS records: {named})")
-        return list(dict.fromkeys(servers))
+        return list(dict.fromkeys(servers))[:_MOST_ADDRESSES]
 
     async def addressed(self, servers: Sequence[Written]) -> list[Asked]:
         """Return *servers* with the addresses of those that are given by name.

@@ -82,6 +82,7 @@ def is_usable(answer: dns.message.Message) -> bool:
 
 
 def is_authoritative(answer: dns.message.Message) -> bool:
+    """Whether the server serves the zone itself."""
     return bool(answer.flags & dns.flags.AA)
 
 

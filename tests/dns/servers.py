@@ -87,7 +87,7 @@ class DnsServer(ABC):
     """One running name server.
 
     Attributes:
-        keys: which it accepts; the first one may do everything with every zone.
+        keys: which it accepts, for every update; the first one may transfer zones too.
     """
 
     program: ClassVar[str]
@@ -210,7 +210,8 @@ options {{
 
     def _zone(self, zone: Zone) -> str:
         first = self.keys[0].name
-        kind = f'type primary; update-policy {{ grant "{first}" zonesub ANY; }};'
+        granted = " ".join(f'grant "{key.name}" zonesub ANY;' for key in self.keys)
+        kind = f"type primary; update-policy {{ {granted} }};"
         notified = " ".join(f"{each.rsplit(':', 1)[0]} port {each.rsplit(':', 1)[1]};" for each in zone.notify)
         return (
             f'zone "{zone.name}" {{ {kind} file "{zone.name}.zone"; allow-transfer {{ key "{first}"; }};'
@@ -232,12 +233,13 @@ class Knot(DnsServer):
             f"  - id: {primary}\n    address: {primary}\n    key: {self.keys[0].name}\n"
             for primary in sorted({zone.primary.replace(":", "@") for zone in self.zones if zone.primary})
         )
+        allowed = ", ".join(key.name for key in self.keys)
         (self.folder / "knot.conf").write_text(
             f"server:\n  rundir: {self.folder}\n  listen: {self.address}@{self.port}\n"
             "  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\n"
             f"database:\n  storage: {self.folder}\n"
             f"log:\n  - target: stderr\n    any: info\nkey:\n{keys}"
-            f"acl:\n  - id: all\n    key: {self.keys[0].name}\n    action: [update, transfer]\n"
+            f"acl:\n  - id: all\n    key: [{allowed}]\n    action: [update, transfer]\n"
             "  - id: notify\n    address: 127.0.0.0/8\n    action: notify\n"
             + (f"remote:\n{remotes}" if remotes else "")
             + "zone:\n"

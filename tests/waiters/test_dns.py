@@ -3,98 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
-import ssl
-import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import dns.flags
 import dns.message
 import dns.rdatatype
 import pytest
-import trustme
 
 from acmez import options
-from acmez.acme.challenge import Challenge
 from acmez.acme.challenges import txt_record
-from acmez.acme.errors import Cancelled, DeadlineExceeded, InputError
-from acmez.acme.identifier import Identifier
+from acmez.acme.errors import DeadlineExceeded, InputError
 from acmez.acme.scope import CancelScope
-from acmez.dns import exchange
 from acmez.kinds import WAITER
 from acmez.plugins import PluginManager
 from acmez.protocols import Waiter
-from acmez.waiters.dns import DnsPropagation, PropagationError
-from tests.dns.scripted import Answer, ScriptedServer, answer, silent
+from acmez.waiters.dns import DnsPropagation
+from tests.dns.propagating import (
+    CHALLENGE,
+    ENOUGH,
+    NAME,
+    RECORD,
+    SOA,
+    VALUE,
+    challenge_for,
+    failure,
+    impatient,
+    looking_once,
+    scope,
+    shows,
+    start,
+)
+from tests.dns.scripted import Answer, answer, silent
 
-ENOUGH = 30.0
-SOA = "example.test. 60 IN SOA ns1.example.test. root.example.test. 1 3600 600 86400 30"
-Start = Callable[..., ScriptedServer]
-
-
-def challenge_for(name: str = "example.test", kind: str = "dns-01") -> Challenge:
-    return Challenge(
-        type=kind,
-        url="https://ca.test/challenge/1",
-        status="pending",
-        identifier=Identifier.dns(name),
-        token="tok-EN_1",
-        thumbprint="thumb-PRINT_1",
-        account_url="https://ca.test/account/1",
-        raw={"token": "tok-EN_1", "issuer-domain-names": ["ca.test"]},
-    )
-
-
-CHALLENGE = challenge_for()
-NAME = "_acme-challenge.example.test"
-VALUE = txt_record(CHALLENGE).value
-RECORD = f"{NAME}. 60 IN TXT {VALUE}"
-
-
-@pytest.fixture
-def scope() -> CancelScope:
-    return CancelScope(ENOUGH)
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    with contextlib.ExitStack() as stack:
-        yield lambda *args, **options: stack.enter_context(ScriptedServer(*args, **options).running())
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for no answer longer than a loopback server needs."""
-    monkeypatch.setattr(exchange, "_UDP_PATIENCE", 0.4)
-
-
-def shows(*lines: str) -> Answer:
-    """Answer TXT queries with *lines*, and all others with the zone's SOA."""
-
-    def script(query: dns.message.Message) -> list[dns.message.Message]:
-        asked = query.question[0].rdtype
-        return [answer(query, *lines) if asked == dns.rdatatype.TXT else answer(query, authority=[SOA])]
-
-    return script
-
-
-def looking_once(*servers: ScriptedServer, **options: object) -> DnsPropagation:
-    return DnsPropagation(
-        nameservers=[server.where for server in servers],
-        timeout=0.05,
-        interval=0.05,
-        **options,  # type: ignore[arg-type]
-    )
-
-
-def failure(waiter: DnsPropagation, challenge: Challenge = CHALLENGE) -> str:
-    with pytest.raises(PropagationError) as caught:
-        waiter.wait(challenge, CancelScope(ENOUGH))
-    return str(caught.value)
+__all__ = ["impatient", "scope", "start"]
 
 
 def test_it_is_a_waiter_that_is_found_by_its_name():
@@ -198,6 +139,47 @@ class TestSeen:
         DnsPropagation(nameservers=[f"localhost:{server.port}"], dead_after=0.01, interval=0.01).wait(CHALLENGE, scope)
 
 
+class TestNameservers:
+    """They are found by SOA and NS records; one scripted server is resolver and name server, told apart by RD."""
+
+    def zone(self, *, addresses: dict[str, str], aa: bool = True) -> Answer:
+        def script(query: dns.message.Message) -> list[dns.message.Message]:
+            name, kind = query.question[0].name, dns.rdatatype.to_text(query.question[0].rdtype)
+            if not query.flags & dns.flags.RD:
+                return [answer(query, RECORD, aa=aa)]
+            match kind:
+                case "NS":
+                    return [answer(query, *(f"{name} 60 IN NS {host}." for host in addresses))]
+                case "A" | "AAAA":
+                    address = addresses[name.to_text(omit_final_dot=True)]
+                    matches = (":" in address) == (kind == "AAAA")
+                    return [answer(query, *([f"{name} 60 IN {kind} {address}"] if matches else []))]
+            return [answer(query, authority=[SOA])]
+
+        return script
+
+    def test_every_address_is_asked(self, start, scope):
+        server = start(self.zone(addresses={"ns1.test": "127.0.0.1", "ns2.test": "::1"}))
+        other = start(self.zone(addresses={}), address="::1", port=server.port)
+        DnsPropagation(resolvers=[server.where], port=server.port).wait(CHALLENGE, scope)
+        assert other.asked == [f"{NAME} TXT"]
+
+    def test_families_can_be_left_out(self, start, scope):
+        server = start(self.zone(addresses={"ns1.test": "127.0.0.1", "ns2.test": "::1"}))
+        DnsPropagation(resolvers=[server.where], port=server.port, families=["ipv4"]).wait(CHALLENGE, scope)
+        assert "ns2.test AAAA" not in server.asked
+
+    def test_one_that_does_not_serve_the_zone_is_told(self, start):
+        server = start(self.zone(addresses={"ns1.test": "127.0.0.1"}, aa=False))
+        message = failure(DnsPropagation(resolvers=[server.where], port=server.port, timeout=0.05))
+        assert message.endswith(f"ns1.test (127.0.0.1:{server.port}): does not serve the zone")
+
+    def test_a_zone_without_any_is_told(self, start):
+        server = start(self.zone(addresses={}))
+        message = failure(DnsPropagation(resolvers=[server.where], timeout=0.05))
+        assert message.endswith("example.test: no address of its name servers is known (NS records: none)")
+
+
 class TestDeadServers:
     def test_one_that_answers_nobody_is_ignored_after_a_while(self, start, scope, impatient):
         alive, dead = start(shows(RECORD)), start(silent)
@@ -215,6 +197,17 @@ class TestDeadServers:
     def test_one_that_refuses_everybody_is_ignored_after_a_while(self, start, scope):
         alive, lame = start(shows(RECORD)), start(lambda query: [answer(query, rcode="REFUSED")])
         DnsPropagation(nameservers=[alive.where, lame.where], dead_after=0.05, interval=0.02).wait(CHALLENGE, scope)
+
+    def test_one_that_fails_for_one_name_and_not_for_others_is_not(self, start):
+        def failing(query: dns.message.Message) -> list[dns.message.Message]:
+            failed = "failing" in query.question[0].name.to_text()
+            return [answer(query, *([] if failed else [RECORD]), rcode="SERVFAIL" if failed else "NOERROR")]
+
+        right = start(shows(RECORD, f"_acme-challenge.failing.test. 60 IN TXT {VALUE}"))
+        wrong = start(failing)
+        waiter = DnsPropagation(nameservers=[right.where, wrong.where], dead_after=3600.0, timeout=0.05)
+        waiter.wait(CHALLENGE, CancelScope(ENOUGH))
+        assert failure(waiter, challenge_for("failing.test")).endswith(f"{wrong.where}: SERVFAIL")
 
     def test_a_family_that_cannot_be_reached_is_ignored_at_once(self, start, scope, monkeypatch):
         real = asyncio.BaseEventLoop.create_datagram_endpoint
@@ -345,192 +338,6 @@ class TestAliases:
         assert failure(waiter).endswith(f"{behind.where}: no TXT record")
 
 
-class TestResolvers:
-    def test_they_are_asked_alone_where_nothing_else_can_be_reached(self, start, scope):
-        server = start(shows(f"{NAME}. 60 IN CNAME x.acme.test.", f"x.acme.test. 60 IN TXT {VALUE}"))
-        DnsPropagation(ask="resolvers", resolvers=[server.where]).wait(CHALLENGE, scope)
-        assert server.asked == [f"{NAME} TXT"]
-
-    def test_they_are_asked_too_when_the_nameservers_have_it(self, start):
-        nameserver, resolver = start(shows(RECORD)), start(shows())
-        message = failure(looking_once(nameserver, ask="both", resolvers=[resolver.where]))
-        assert message.endswith(f"{resolver.where}: no TXT record")
-
-    def test_they_are_not_asked_before(self, start):
-        nameserver, resolver = start(shows()), start(shows())
-        failure(looking_once(nameserver, ask="both", resolvers=[resolver.where]))
-        assert resolver.asked == []
-
-    def test_one_that_remembers_the_absence_is_not_asked_before_it_forgets(self, start):
-        server = start(lambda query: [answer(query, rcode="NXDOMAIN", authority=[SOA])])
-        waiter = DnsPropagation(ask="resolvers", resolvers=[server.where], interval=0.01, timeout=0.3)
-        failure(waiter)
-        assert len(server.asked) == 2  # at once, and at the very end
-
-    def test_they_can_be_asked_over_https(self, monkeypatch, tmp_path, scope):
-        with doh_server(shows(RECORD), monkeypatch, tmp_path) as url:
-            DnsPropagation(ask="resolvers", resolvers=[url]).wait(CHALLENGE, scope)
-
-    def test_an_https_server_that_fails_is_told(self, monkeypatch, tmp_path):
-        with doh_server(None, monkeypatch, tmp_path) as url:
-            message = failure(DnsPropagation(ask="resolvers", resolvers=[url], timeout=0.05))
-        assert message.endswith(f"{url}: HTTP status 503")
-
-    def test_an_https_server_that_nobody_vouches_for_is_not_believed(self, monkeypatch, tmp_path):
-        with doh_server(shows(RECORD), monkeypatch, tmp_path) as url:
-            monkeypatch.delenv("SSL_CERT_FILE")
-            message = failure(DnsPropagation(ask="resolvers", resolvers=[url], timeout=0.05))
-        assert "no answer" in message
-
-
-class TestSharing:
-    def test_names_that_wait_at_once_ask_for_the_same_once(self, start, scope):
-        served = threading.Event()
-
-        def slow(query: dns.message.Message) -> list[dns.message.Message]:
-            served.wait(0.2)
-            return [answer(query, RECORD)]
-
-        server = start(slow)
-        waiter = DnsPropagation(nameservers=[server.where])
-        with ThreadPoolExecutor(20) as pool:
-            list(pool.map(lambda _: waiter.wait(CHALLENGE, scope), range(20)))
-        assert server.asked == [f"{NAME} TXT"]
-
-    def test_a_hundred_names_of_a_zone_share_all_lookups_but_their_own(self, start, scope):
-        def zone(query: dns.message.Message) -> list[dns.message.Message]:
-            name, kind = query.question[0].name, query.question[0].rdtype
-            match dns.rdatatype.to_text(kind):
-                case "TXT":
-                    return [answer(query, f"{name} 60 IN TXT {VALUE}")]
-                case "NS":
-                    return [answer(query, f"{name} 60 IN NS ns1.example.test.")]
-                case "A":
-                    return [answer(query, f"{name} 60 IN A 127.0.0.1")]
-            return [answer(query, authority=[SOA])]
-
-        server = start(zone)
-        waiter = DnsPropagation(resolvers=[server.where], port=server.port)
-        with ThreadPoolExecutor(100) as pool:
-            list(pool.map(lambda n: waiter.wait(challenge_for(f"n{n}.example.test"), scope), range(100)))
-        kinds = [question.split()[1] for question in server.asked]
-        assert {kind: kinds.count(kind) for kind in sorted({*kinds})} == {
-            "A": 1,
-            "AAAA": 1,
-            "NS": 1,
-            "SOA": 100,  # each name may be a zone of its own
-            "TXT": 100,
-        }
-
-    def test_nothing_is_left_running(self, start, scope):
-        before = threading.active_count()
-        waiter = DnsPropagation(nameservers=[start(shows(RECORD)).where])
-        started = threading.active_count() - before
-        waiter.wait(CHALLENGE, scope)
-        assert threading.active_count() == before + started
-
-
-class TestCancelling:
-    @pytest.mark.parametrize("over", ["udp", "tcp", "pause"])
-    def test_it_ends_with_the_scope_wherever_it_waits(self, start, over):
-        def truncated(query: dns.message.Message) -> list[dns.message.Message]:
-            short = answer(query)
-            short.flags |= dns.flags.TC
-            return [short]
-
-        hanging = threading.Event()
-
-        def hang(_query: dns.message.Message) -> list[dns.message.Message]:
-            hanging.wait(5)
-            return []
-
-        server = {
-            "udp": lambda: start(silent),
-            "tcp": lambda: start(truncated, hang),
-            "pause": lambda: start(shows()),
-        }[over]()
-        scope = CancelScope(ENOUGH)
-        cancelled: list[float] = []
-
-        def cancel() -> None:
-            cancelled.append(time.monotonic())
-            scope.cancel()
-
-        timer = threading.Timer(0.3, cancel)
-        timer.start()
-        try:
-            with pytest.raises(Cancelled):
-                DnsPropagation(nameservers=[server.where], interval=20.0).wait(CHALLENGE, scope)
-            assert time.monotonic() - cancelled[0] < 2  # at once, on a busy machine too
-        finally:
-            timer.join()
-            hanging.set()
-
-    def test_it_ends_with_the_deadline(self, start):
-        with pytest.raises(DeadlineExceeded):
-            DnsPropagation(nameservers=[start(shows()).where]).wait(CHALLENGE, CancelScope(0.05))
-
-    def test_one_that_is_cancelled_does_not_take_the_others_along(self, start, scope):
-        release = threading.Event()
-
-        def slow(query: dns.message.Message) -> list[dns.message.Message]:
-            release.wait(5)
-            return [answer(query, RECORD)]
-
-        waiter = DnsPropagation(nameservers=[start(slow).where])
-        with ThreadPoolExecutor(2) as pool:
-            first = pool.submit(waiter.wait, CHALLENGE, CancelScope(0.1))
-            second = pool.submit(waiter.wait, CHALLENGE, scope)
-            with pytest.raises(DeadlineExceeded):
-                first.result()
-            release.set()
-            second.result()
-
-
 def test_a_challenge_of_another_type_is_refused(scope):
     with pytest.raises(InputError):
         DnsPropagation().wait(challenge_for(kind="http-01"), scope)
-
-
-@contextlib.contextmanager
-def doh_server(script: Answer | None, monkeypatch: pytest.MonkeyPatch, tmp_path) -> Iterator[str]:
-    """Answer DNS over HTTPS as *script* says, or not at all, on a loopback port."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            query = dns.message.from_wire(self.rfile.read(int(self.headers["Content-Length"])))
-            assert query.id == 0
-            assert self.headers["Content-Type"] == "application/dns-message"
-            if script is None:
-                return self.send_error(503)
-            (message,) = script(query)
-            assert isinstance(message, dns.message.Message)
-            body = message.to_wire()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/dns-message")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-            return None
-
-        def log_message(self, *_: object) -> None:
-            """Stay silent."""
-
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, request: object, client_address: object) -> None:
-            """A client that does not believe us is no error of the test."""
-
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "trust.pem"))
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "trust.pem"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    with Server(("127.0.0.1", 0), Handler) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"https://127.0.0.1:{server.server_address[1]}/dns-query"
-        finally:
-            server.shutdown()
-            thread.join()

@@ -20,7 +20,7 @@ _SIGNATURES = {
     "BADKEY": "BADKEY: the server does not know {key} (or knows it with another algorithm)",
     "BADSIG": "BADSIG: 'key_secret' is not the server's for {key}",
     "BADTIME": "BADTIME: the clocks of this machine and of the server differ too much",
-    "BADTRUNC": "BADTRUNC: the server wants a longer signature than 'key_algorithm' gives",
+    "BADTRUNC": "BADTRUNC: the server wants a longer signature than that of 'key_algorithm'",
     "WRONG": "the signature of the answer is wrong: 'key_secret' or 'key_algorithm' is not the server's for {key}",
 }
 #: How Knot and PowerDNS refuse a key or a zone that they do not know.

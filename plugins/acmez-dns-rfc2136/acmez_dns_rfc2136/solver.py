@@ -15,16 +15,7 @@ from acmez.protocols import CancelScope, Challenge, Handle
 if TYPE_CHECKING:
     from dns.tsig import Key
 
-Algorithm = Literal[
-    "hmac-sha1",
-    "hmac-sha224",
-    "hmac-sha256",
-    "hmac-sha256-128",
-    "hmac-sha384",
-    "hmac-sha384-192",
-    "hmac-sha512",
-    "hmac-sha512-256",
-]
+Algorithm = Literal["hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512"]
 
 
 @dataclass

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,11 +7,12 @@ import pytest
 
 from tests.dns.contract import FOREIGN
 from tests.dns.fixtures import Starter, challenge_for, scope, starting
-from tests.dns.servers import Bind, DnsServer, Knot, PowerDns, TsigKey, Zone
+from tests.dns.servers import SECRET, Bind, DnsServer, Knot, PowerDns, TsigKey, Zone
 
 __all__ = ["challenge_for", "scope"]
 
-STRONG = TsigKey("strong-key", base64.b64encode(hashlib.sha512(b"strong").digest()).decode(), "hmac-sha512")
+ALGORITHMS = ("hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512")
+KEYS = (TsigKey(), *(TsigKey(f"key-{algorithm}", SECRET, algorithm) for algorithm in ALGORITHMS))
 RECORDS = [
     "www A 192.0.2.1",
     *FOREIGN,
@@ -36,8 +35,8 @@ def make(kind: str, folder: Path, start: Starter) -> DnsServer:
     port, api_port = start.ports(2)
     match kind:
         case "bind":
-            return Bind(folder, port, ZONES, keys=(TsigKey(), STRONG))
+            return Bind(folder, port, ZONES, keys=KEYS)
         case "knot":
-            return Knot(folder, port, ZONES, keys=(TsigKey(), STRONG))
+            return Knot(folder, port, ZONES, keys=KEYS)
         case _:
             return PowerDns(folder, port, ZONES, api_port=api_port)
