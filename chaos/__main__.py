@@ -7,11 +7,11 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from benchmarks.clients import ROOT, build
-from chaos import report
+from chaos import report, results
 from chaos.cells import Cell, cells
 from chaos.environment import describe
 from chaos.outcome import Outcome
@@ -20,6 +20,7 @@ from chaos.running import Job, run, sample, seed_of
 from chaos.world import World
 
 PAGE = ROOT / "docs" / "reliability.md"
+CLIENTS = (report.OURS, *PEERS)
 SAMPLE = 180
 AT_ONCE = 12
 PEERS_AT_ONCE = 8
@@ -39,20 +40,18 @@ def main() -> int:
     sys.stdout.write(f"seed {given.seed}\n")
     with World() as world:
         outcomes = _quick(world, matrix, given) if given.quick else _whole(world, matrix, given)
-    seconds = time.monotonic() - began
-    if not given.quick:
-        _write(given, outcomes, seconds)
     ours = [outcome for outcome in outcomes if outcome.client == report.OURS]
-    sys.stdout.write(f"{seconds:.1f} s\n{report.summary(ours)}\n")
+    sys.stdout.write(f"{time.monotonic() - began:.1f} s\n{report.summary(ours)}\n")
     return 1 if any(outcome.misses for outcome in ours) else 0
 
 
 def _options() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
         prog="python -m chaos",
-        description="Obtain certificates over bad networks and from bad CAs. Only a run of everything is written to"
-        " docs/reliability.md; the report of any other goes to the standard output. The exit status tells whether"
-        " acmez got every certificate that could be had, left nothing behind, and failed as it should elsewhere.",
+        description="Obtain certificates over bad networks and from bad CAs. Runs of everything are kept for each"
+        " client and written to docs/reliability.md; the report of any other goes to the standard output. The exit"
+        " status tells whether acmez got every certificate that could be had, left nothing behind, and failed as it"
+        " should elsewhere.",
     )
     options.add_argument("--quick", action="store_true", help="a sample of the matrix, with acmez alone")
     options.add_argument(
@@ -64,15 +63,18 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument("--runs", type=int, default=SAMPLE, help=f"of the sample (default: {SAMPLE})")
     options.add_argument("--repeat", type=int, default=50, help="runs of acmez for each case (default: 50)")
     options.add_argument("--peer-repeat", type=int, default=5, help="runs of each peer for each case (default: 5)")
-    options.add_argument(
-        "--peers",
-        type=lambda text: [word for word in text.split(",") if word],
-        default=list(PEERS),
-        help="who is compared; empty: nobody",
-    )
+    options.add_argument("--clients", type=_clients, default=list(CLIENTS), help=f"some of {','.join(CLIENTS)}")
     options.add_argument("--only", default="", help="cases with these words in them")
     options.add_argument("--list", action="store_true", help="show the cases and end")
     return options
+
+
+def _clients(text: str) -> list[str]:
+    words = text.split(",")
+    for word in words:
+        if word not in CLIENTS:
+            raise argparse.ArgumentTypeError(f"{word!r} is none of {', '.join(CLIENTS)}")
+    return words
 
 
 def _quick(world: World, matrix: Sequence[Cell], given: argparse.Namespace) -> list[Outcome]:
@@ -84,12 +86,25 @@ def _quick(world: World, matrix: Sequence[Cell], given: argparse.Namespace) -> l
 
 
 def _whole(world: World, matrix: Sequence[Cell], given: argparse.Namespace) -> list[Outcome]:
-    missing = build(given.peers)
-    outcomes = list(run(_our_jobs(world, matrix, given), AT_ONCE))
+    missing = build([client for client in given.clients if client != report.OURS])
     seats = Seats(world, PEERS_AT_ONCE)
-    for client in given.peers:
-        if client not in missing:
-            outcomes += run(_peer_jobs(world, seats, matrix, client, given), PEERS_AT_ONCE, tell=False)
+    outcomes: list[Outcome] = []
+    about: dict[str, Mapping[str, str]] = {}
+    for client in given.clients:
+        if client in missing:
+            continue
+        ours, began = client == report.OURS, time.monotonic()
+        jobs = _our_jobs(world, matrix, given) if ours else _peer_jobs(world, seats, matrix, client, given)
+        found = list(run(jobs, AT_ONCE if ours else PEERS_AT_ONCE, tell=ours))
+        repeat = given.repeat if ours else given.peer_repeat
+        about[client] = describe(client, given.seed, repeat, time.monotonic() - began)
+        outcomes += found
+        if not given.only:
+            results.save(client, about[client], found)
+    if given.only:
+        sys.stdout.write(f"{report.markdown(about, outcomes)}\n")
+    else:
+        report.insert(PAGE, report.markdown(*results.load(CLIENTS)))
     return outcomes
 
 
@@ -105,15 +120,6 @@ def _peer_jobs(
     for number in range(given.peer_repeat):
         for cell in (cell for cell in matrix if cell.for_peers):
             yield partial(run_peer, world, seats, cell, client, seed_of(given.seed, number, cell.case))
-
-
-def _write(given: argparse.Namespace, outcomes: Sequence[Outcome], seconds: float) -> None:
-    text = report.markdown(describe(given.seed, given.repeat, given.peer_repeat, seconds), outcomes)
-    if given.only or given.peers != list(PEERS):
-        sys.stdout.write(f"{text}\n")
-    else:
-        report.insert(PAGE, text)
-        sys.stderr.write(f"written: {PAGE}\n")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from acmez.keys import generate
 from acmez.waiters.dns import DnsPropagation
 from chaos.audit import LockedUpError, audit
 from chaos.ours import attempt, storm
-from chaos.outcome import Case, Outcome
+from chaos.outcome import Case, Outcome, locked_up
 from chaos.stage import LOOPBACK
 from chaos.world import World
 from tests.pebble.dns import ChallengeDNS
@@ -95,7 +95,7 @@ def run_named(trouble: Trouble, case: Case, world: World, seed: int) -> Outcome:
             return _run_named(trouble, case, world, pebble, seed)
         except LockedUpError:
             world.discard(pebble)
-    raise LockedUpError(f"{_PEBBLES} Pebbles in a row")
+    return locked_up(case, "acmez", seed)
 
 
 def _run_named(trouble: Trouble, case: Case, world: World, pebble: Pebble, seed: int) -> Outcome:

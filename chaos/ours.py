@@ -17,7 +17,7 @@ from acmez.keys import generate
 from acmez.protocols import Solver
 from chaos.audit import LockedUpError, audit
 from chaos.faults import Fault, FaultAt, Storm
-from chaos.outcome import CLEAN_UP, DEADLINE, Case, Outcome, told
+from chaos.outcome import CLEAN_UP, DEADLINE, Case, Outcome, locked_up, told
 from chaos.stage import Plan
 from chaos.world import Shown, World
 from tests.pebble.server import Pebble, PebbleOptions
@@ -84,7 +84,7 @@ def run_proxied(
             return _run_proxied(world, pebble, case, plan(seed), seed)
         except LockedUpError:
             world.discard(pebble)
-    raise LockedUpError(f"{_PEBBLES} Pebbles in a row")
+    return locked_up(case, "acmez", seed)
 
 
 def _run_proxied(world: World, pebble: Pebble, case: Case, plan: Plan, seed: int) -> Outcome:

@@ -95,6 +95,22 @@ class Outcome:
         return found
 
 
+def locked_up(case: Case, client: str, seed: int) -> Outcome:
+    """Return the outcome of a run after which the CA does not answer any more, time after time."""
+    return Outcome(
+        case=case,
+        client=client,
+        seed=seed,
+        error=f"{_SURPRISE} lock-up of the CA, whichever one it is",
+        seconds=0.0,
+        duplicates=0,
+        answers=None,
+        pending=0,
+        requests=0,
+        struck=None,
+    )
+
+
 def told(error: BaseException) -> str:
     """Return an error in one line; one that acmez did not raise on purpose says so."""
     kind = type(error).__name__

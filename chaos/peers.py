@@ -18,7 +18,7 @@ from acmez.acme.jws import PrivateKey
 from benchmarks.clients import CLIENTS, ROOT
 from chaos.audit import ONCE, SOON, LockedUpError, audit
 from chaos.cells import Cell
-from chaos.outcome import Outcome
+from chaos.outcome import Outcome, locked_up
 from chaos.world import World
 from tests.pebble.ports import ReservedPorts
 from tests.pebble.server import Pebble, PebbleOptions
@@ -71,7 +71,7 @@ def run_peer(world: World, seats: Seats, cell: Cell, client: str, seed: int) -> 
                 return _run_peer(world, pebble, seat, cell, client, seed)
             except LockedUpError:
                 world.discard(pebble)
-    raise LockedUpError(f"{_TRIES} Pebbles in a row")
+    return locked_up(cell.case, client, seed)
 
 
 def _run_peer(world: World, pebble: Pebble, seat: Seat, cell: Cell, client: str, seed: int) -> Outcome:

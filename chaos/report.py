@@ -28,11 +28,16 @@ def insert(page: Path, report: str) -> None:
     page.write_text(f"{before}{BEGIN}\n\n{report}\n\n{END}{after}")
 
 
-def markdown(environment: Mapping[str, str], outcomes: Sequence[Outcome]) -> str:
-    """Return the whole report."""
+def markdown(about: Mapping[str, Mapping[str, str]], outcomes: Sequence[Outcome]) -> str:
+    """Return the whole report.
+
+    Args:
+        about: with what each client's runs were made.
+    """
     clients = list(dict.fromkeys(outcome.client for outcome in outcomes))
     parts = [
-        _table(["", ""], [[name, value] for name, value in environment.items()]),
+        "### With what",
+        _made_with(about),
         "### In all",
         _totals(clients, outcomes),
         "### Where a certificate could be had",
@@ -58,6 +63,13 @@ def summary(outcomes: Sequence[Outcome]) -> str:
         "misses": sum(bool(outcome.misses) for outcome in outcomes),
     }
     return ", ".join(f"{name} {value}" for name, value in figures.items())
+
+
+def _made_with(about: Mapping[str, Mapping[str, str]]) -> str:
+    titles = list(dict.fromkeys(name for made in about.values() for name in made))
+    return _table(
+        ["client", *titles], [[client, *map(made.get, titles, [""] * len(titles))] for client, made in about.items()]
+    )
 
 
 def _totals(clients: Sequence[str], outcomes: Sequence[Outcome]) -> str:

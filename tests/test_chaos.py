@@ -108,7 +108,7 @@ def test_the_last_line_holds_the_sum():
 
 
 def test_the_report_names_every_fault_and_every_miss():
-    report = markdown({"seed": "7"}, [GOOD, HOPELESS, replace(GOOD, client="lego", error="gone")])
+    report = markdown({"acmez": {"seed": "7"}}, [GOOD, HOPELESS, replace(GOOD, client="lego", error="gone")])
 
     assert "| answer lost | Pebble | 1/1 | 0/1 |" in report
     assert "| 500 for ever | Pebble | 1/1 | 1.0 s | 0 | ProblemError: HTTP 500 |" in report
