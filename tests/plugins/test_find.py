@@ -62,9 +62,9 @@ def test_a_built_in_component_can_be_blocked_and_replaced(site: Site):
 
 
 def test_without_discovery_nothing_installed_is_seen(site: Site):
-    site.add("acmez-dns-x", "dns-x", SOURCE.format(name="dns-x"))
-    with pytest.raises(PluginNotFoundError, match="unknown solver 'dns-x'; installed: none"):
-        PluginManager(discover=False).find(SOLVER, "dns-x")
+    site.add("acmez-pigeon", "pigeon", SOURCE.format(name="pigeon"))
+    with pytest.raises(PluginNotFoundError, match="unknown solver 'pigeon'; installed: none"):
+        PluginManager(discover=False).find(SOLVER, "pigeon")
 
 
 def test_known_but_absent(monkeypatch: pytest.MonkeyPatch):
