@@ -26,6 +26,7 @@ from .errors import UpdateError, bad_signature, refusal
 
 M = TypeVar("M", bound=dns.message.Message)
 
+_MOST_CONNECTIONS = 8  # BIND keeps ten waiting, and lets the next ones try again after a second
 _MOST_AT_ONCE = 100  # records in one update, which has to stay below 64 KiB
 
 
@@ -114,7 +115,13 @@ class Primary:
         names = list(dict.fromkeys(record.name for record in records))
         if not self._verify:
             return dict.fromkeys(names, _Shown())
-        shown = await asyncio.gather(*(self._look(zone, name) for name in names))
+        slots = asyncio.Semaphore(_MOST_CONNECTIONS)
+
+        async def look(name: str) -> _Shown:
+            async with slots:
+                return await self._look(zone, name)
+
+        shown = await asyncio.gather(*map(look, names))
         return dict(zip(names, shown, strict=True))
 
     async def _look(self, zone: str, name: str) -> _Shown:
