@@ -282,7 +282,8 @@ class Client:
             scope: cancels those that run in this process, and those that an executor has not begun; the rest
                 goes on to its end, and into the journal.
 
-        An issuance that an executor loses, with its worker, fails; obtaining again goes on with its order.
+        An issuance that an executor loses, with its worker, fails; obtaining again goes on with its order. A
+        cluster may do that by itself, Dask does, and at worst obtains twice what it finished as a worker died.
 
         Raises:
             InputError: *at_once* is less than 1.

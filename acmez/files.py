@@ -30,7 +30,7 @@ def write_all(directory: Path, contents: Sequence[tuple[str, bytes, int]]) -> No
     Raises:
         OSError: one cannot be written; nothing is left behind.
     """
-    with _synced(directory), ExitStack() as stack:
+    with synced(directory), ExitStack() as stack:
         ready = [(stack.enter_context(_temporary(directory, data, mode)), name) for name, data, mode in contents]
         for temporary, name in ready:
             temporary.replace(directory / name)
@@ -43,7 +43,7 @@ def create(path: Path, data: bytes, *, mode: int) -> None:
         FileExistsError: somebody else was quicker.
         OSError: it cannot be written; nothing is left behind.
     """
-    with _synced(path.parent), _temporary(path.parent, data, mode) as temporary:
+    with synced(path.parent), _temporary(path.parent, data, mode) as temporary:
         path.hardlink_to(temporary)
 
 
@@ -64,7 +64,7 @@ def _temporary(directory: Path, data: bytes, mode: int) -> Iterator[Path]:
 
 
 @contextmanager
-def _synced(directory: Path) -> Iterator[None]:
+def synced(directory: Path) -> Iterator[None]:
     """Put on the disk what became of the names in *directory*; it is opened first, when failing harms nothing."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:

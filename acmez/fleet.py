@@ -6,7 +6,7 @@ import queue
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from .acme.errors import Cancelled, InputError
@@ -90,16 +90,17 @@ class _Fleet:
         self._scope = scope
         self._ours = ours
         self._running: dict[Future[Certificate], CertificateSpec] = {}
-        self._done: queue.SimpleQueue[Future[Certificate] | None] = queue.SimpleQueue()
+        self._unread = 0
+        self._done: queue.SimpleQueue[Issued | None] = queue.SimpleQueue()
 
     def run(self, specs: Iterator[CertificateSpec], at_once: int) -> Iterator[Issued]:
         """Keep *at_once* running, and no more than that in memory."""
         try:
             with self._scope.on_cancel(lambda: self._done.put(None)):
                 while True:
-                    while len(self._running) < at_once and (spec := next(specs, None)) is not None:
+                    while self._unread < at_once and (spec := next(specs, None)) is not None:
                         self._start(spec)
-                    if not self._running:
+                    if not self._unread:
                         return
                     yield self._await_next()
         except Cancelled:
@@ -116,39 +117,50 @@ class _Fleet:
             future = Future()
             future.set_exception(exc)
         self._running[future] = spec
-        future.add_done_callback(self._done.put)
+        self._unread += 1
+        future.add_done_callback(self._take_over)
+
+    def _take_over(self, future: Future[Certificate]) -> None:
+        # At once, and without the future: while there is one, a cluster that loses a worker does its work again.
+        self._done.put(_outcome(self._running.pop(future), future))
 
     def _await_next(self) -> Issued:
         while True:
             with suppress(queue.Empty):
-                future = self._done.get(timeout=self._scope.remaining())
-                if future is not None:
-                    return self._issued(future)
+                issued = self._done.get(timeout=self._scope.remaining())
+                if issued is not None:
+                    return self._read(issued)
             self._scope.check()
 
     def _ended(self) -> Iterator[Issued]:
         """Yield what has ended, or is about to: it may have brought a certificate."""
-        while self._running:
+        while self._unread:
             try:
-                future = self._done.get(block=self._ours)
+                issued = self._done.get(block=self._ours)
             except queue.Empty:
                 return
-            if future is not None:
-                yield self._issued(future)
+            if issued is not None:
+                yield self._read(issued)
 
-    def _issued(self, future: Future[Certificate]) -> Issued:
-        spec = self._running.pop(future)
-        try:
-            return Issued(spec, self._client.adopt(future.result()))
-        except CancelledError:
-            return Issued(spec, error=Cancelled("cancelled before it began"))
-        except Exception as exc:  # noqa: BLE001 - told for each
-            return Issued(spec, error=exc)
+    def _read(self, issued: Issued) -> Issued:
+        self._unread -= 1
+        if issued.certificate is None:
+            return issued
+        return replace(issued, certificate=self._client.adopt(issued.certificate))
 
     def _stop(self) -> None:
         self._scope.cancel()
         for future in list(self._running):
             future.cancel()
+
+
+def _outcome(spec: CertificateSpec, future: Future[Certificate]) -> Issued:
+    try:
+        return Issued(spec, future.result())
+    except CancelledError:
+        return Issued(spec, error=Cancelled("cancelled before it began"))
+    except Exception as exc:  # noqa: BLE001 - told for each
+        return Issued(spec, error=exc)
 
 
 @dataclass(frozen=True)

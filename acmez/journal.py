@@ -196,9 +196,9 @@ class Journal:
 
     # Answers
 
-    def presenting(self, entry: OrderEntry, solver: str, challenges: Sequence[Challenge]) -> None:
-        """Note that answers are about to be presented."""
-        rows = [(entry.id, entry.run, solver, _which(challenge), _dump(challenge)) for challenge in challenges]
+    def presenting(self, entry: OrderEntry, answers: Iterable[tuple[str, Challenge]]) -> None:
+        """Note that answers are about to be presented, each by a solver."""
+        rows = [(entry.id, entry.run, solver, _which(challenge), _dump(challenge)) for solver, challenge in answers]
         statement = "INSERT OR REPLACE INTO answers (order_id, run, solver, which, challenge) VALUES (?, ?, ?, ?, ?)"
         self._file.write(lambda database: database.executemany(statement, rows))
 
@@ -219,9 +219,9 @@ class Journal:
             statement = f"UPDATE answers SET handle = ? WHERE {_PLACE}"  # noqa: S608 - a constant
             self._file.write(lambda database: database.executemany(statement, rows))
 
-    def cleaned_up(self, entry: OrderEntry, solver: str, challenges: Sequence[Challenge]) -> None:
-        """Note that the answers of this run are gone."""
-        self._remove([_place(entry.id, entry.run, solver, challenge) for challenge in challenges])
+    def cleaned_up(self, entry: OrderEntry, answers: Iterable[tuple[str, Challenge]]) -> None:
+        """Note that answers of this run are gone."""
+        self._remove([_place(entry.id, entry.run, solver, challenge) for solver, challenge in answers])
 
     def swept(self, answer: Answer) -> None:
         """Note that the answer of an earlier run is gone."""

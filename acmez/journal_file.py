@@ -9,8 +9,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -121,21 +122,33 @@ class JournalFile:
     def _open(self) -> sqlite3.Connection:
         if self._database is None:
             try:
-                self._create()
+                if not self.path.exists():
+                    self._create()
                 self._refuse_shared()
-                self._database = self._connect()
+                database = _connect(self.path)
+                try:
+                    self._bring_up_to_date(database)
+                except BaseException:
+                    database.close()
+                    raise
             except OSError as exc:
                 raise JournalError(f"{self.path}: cannot be used as a journal: {exc.strerror}") from exc
             except sqlite3.Error as exc:
                 raise JournalError(f"{self.path}: cannot be used as a journal: {exc}") from exc
+            self._database = database
         return self._database
 
     def _create(self) -> None:
-        # By linking, not by opening and closing: closing would let go of the locks that a connection of this
-        # process has on the file (https://sqlite.org/howtocorrupt.html, "Posix advisory locks canceled").
-        if not self.path.exists():
+        """Make the whole journal elsewhere and link it: who finds it never finds half of it, or the wrong mode."""
+        with files.synced(self.path.parent), TemporaryDirectory(prefix=".acmez-", dir=self.path.parent) as directory:
+            unborn = Path(directory) / "journal"
+            unborn.touch(mode=0o600)
+            with closing(_connect(unborn)) as database:
+                database.execute("PRAGMA journal_mode = WAL")
+                database.execute(f"PRAGMA application_id = {_APPLICATION}")
+                _migrate(database)
             with suppress(FileExistsError):
-                files.create(self.path, b"", mode=0o600)
+                self.path.hardlink_to(unborn)
 
     def _refuse_shared(self) -> None:
         mode = stat.S_IMODE(self.path.stat().st_mode)
@@ -145,47 +158,14 @@ class JournalFile:
                 f"chmod 600 {shlex.quote(str(self.path))}"
             )
 
-    def _connect(self) -> sqlite3.Connection:
-        database = sqlite3.connect(
-            f"file:{quote(str(self.path))}?mode=rw",
-            uri=True,
-            timeout=_PATIENCE,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-        try:
-            self._prepare(database)
-        except BaseException:
-            database.close()
-            raise
-        return database
-
-    def _prepare(self, database: sqlite3.Connection) -> None:
-        version = self._version(database)
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
-        database.execute("PRAGMA secure_delete = ON")
-        if version < len(_STEPS):
-            with database:
-                database.execute("BEGIN IMMEDIATE")
-                for step in _STEPS[self._version(database) :]:  # another process may have been quicker
-                    for statement in step:
-                        database.execute(statement)
-                database.execute(f"PRAGMA application_id = {_APPLICATION}")
-                database.execute(f"PRAGMA user_version = {len(_STEPS)}")
-
-    def _version(self, database: sqlite3.Connection) -> int:
-        """Return the version of the schema, 0 for an empty file."""
-        # In this order: another process may be making the tables, and marks the file in the same transaction.
-        tables, application, version = (
-            int(database.execute(query).fetchone()[0])
-            for query in ("SELECT count(*) FROM sqlite_master", "PRAGMA application_id", "PRAGMA user_version")
-        )
-        if application != _APPLICATION and (application or tables):
-            raise JournalError(f"{self.path}: the database of another program, not a journal")
+    def _bring_up_to_date(self, database: sqlite3.Connection) -> None:
+        if _number(database, "PRAGMA application_id") != _APPLICATION:
+            raise JournalError(f"{self.path}: is no journal, though a file is there")
+        version = _number(database, "PRAGMA user_version")
         if version > len(_STEPS):
             raise JournalError(f"{self.path}: written by a newer version of acmez")
-        return version
+        if version < len(_STEPS):
+            _migrate(database)
 
     def _disconnect(self) -> None:
         database, self._database = self._database, None
@@ -196,3 +176,25 @@ class JournalFile:
 def _fail(group: Sequence[tuple[object, Future[Any]]], error: BaseException) -> None:
     for _, written in group:
         written.set_exception(error)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(
+        f"file:{quote(str(path))}?mode=rw", uri=True, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
+    )
+    database.execute("PRAGMA synchronous = FULL")
+    database.execute("PRAGMA secure_delete = ON")
+    return database
+
+
+def _migrate(database: sqlite3.Connection) -> None:
+    with database:
+        database.execute("BEGIN IMMEDIATE")
+        for step in _STEPS[_number(database, "PRAGMA user_version") :]:  # another process may have been quicker
+            for statement in step:
+                database.execute(statement)
+        database.execute(f"PRAGMA user_version = {len(_STEPS)}")
+
+
+def _number(database: sqlite3.Connection, query: str) -> int:
+    return int(database.execute(query).fetchone()[0])

@@ -36,6 +36,10 @@ class Presenting:
         self._over = False
         self._cleaning: threading.Thread | None = None
 
+    def announce(self, subjects: Sequence[Subject]) -> None:
+        """Note what is about to be presented, for all names in one go."""
+        self._record.announce((subject.current.route.label, subject.current.challenge) for subject in subjects)
+
     def present(self, batch: Sequence[Subject]) -> None:
         """Let one solver present *batch*.
 
@@ -47,6 +51,7 @@ class Presenting:
         finally:
             if self._over:  # the caller was not kept waiting any longer: nobody else cleans up
                 self.discard(batch)
+                self._record.settle()
 
     def _present(self, batch: Sequence[Subject]) -> None:
         route = batch[0].current.route
@@ -121,6 +126,7 @@ class Presenting:
                 scope=scope,
             )
         self._report_leftovers(claimed)
+        self._record.settle()
         self._sweep()
 
     def _sweep(self) -> None:

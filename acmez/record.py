@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from .acme.challenge import Challenge
 from .engine import log
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
     from .journal import Answer, Journal, OrderEntry
 
 
-@dataclass(frozen=True)
+#: A solver's label, and the challenge that it answers.
+Answered: TypeAlias = tuple[str, Challenge]
+
+
+@dataclass
 class Record:
     """The journal's view of one order.
 
@@ -29,6 +34,9 @@ class Record:
 
     journal: Journal | None = None
     entry: OrderEntry | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _noted: set[Answered] = field(default_factory=set, repr=False)
+    _shown: set[Answered] = field(default_factory=set, repr=False)
 
     def ordered(self, url: str) -> None:
         """Note that the CA took the order."""
@@ -53,10 +61,22 @@ class Record:
             except JournalError as exc:
                 log.warning("not forgotten in the journal: %s", exc)
 
+    def announce(self, answers: Iterable[Answered]) -> None:
+        """Note answers that are about to be presented, all at once."""
+        if self.journal is None or self.entry is None:
+            return
+        with self._lock:
+            new = [answer for answer in answers if answer not in self._noted]
+            self._noted.update(new)
+        if new:
+            self.journal.presenting(self.entry, new)
+
     def presenting(self, solver: str, challenges: Sequence[Challenge]) -> None:
-        """Note that answers are about to be presented."""
-        if self.journal is not None and self.entry is not None and challenges:
-            self.journal.presenting(self.entry, solver, challenges)
+        """Note that answers are presented now, if they were not announced."""
+        answers = [(solver, challenge) for challenge in challenges]
+        with self._lock:
+            self._shown.update(answers)
+        self.announce(answers)
 
     def presented(self, solver: str, challenges: Sequence[Challenge], handles: Sequence[Handle | None]) -> None:
         """Note the handles of answers that are visible."""
@@ -64,9 +84,20 @@ class Record:
             self.journal.presented(self.entry, solver, challenges, handles)
 
     def cleaned_up(self, solver: str, challenges: Sequence[Challenge]) -> None:
-        """Note that answers are gone."""
-        if self.journal is not None and self.entry is not None and challenges:
-            self.journal.cleaned_up(self.entry, solver, challenges)
+        """Remember that answers are gone; `settle` notes it."""
+        with self._lock:
+            self._shown.difference_update((solver, challenge) for challenge in challenges)
+
+    def settle(self) -> None:
+        """Note all at once which answers are gone, or never were shown; a crash before means cleaning up twice."""
+        with self._lock:
+            gone = self._noted - self._shown
+            self._noted -= gone
+        if self.journal is not None and self.entry is not None and gone:
+            try:
+                self.journal.cleaned_up(self.entry, gone)
+            except JournalError as exc:
+                log.warning("not noted in the journal that everything is cleaned up: %s", exc)
 
     def inherited(self) -> list[Answer]:
         """Return what earlier processes presented for this order."""

@@ -157,7 +157,9 @@ class Solving:
     # Present all
 
     def _present(self) -> None:
-        to_present = batches([subject for subject in self._subjects if not subject.lost])
+        subjects = [subject for subject in self._subjects if not subject.lost]
+        self._presenting.announce(subjects)
+        to_present = batches(subjects)
         outcomes = side_by_side(self._try_to_present, to_present, limit=self._engine.parallelism, scope=self._scope)
         self._scope.check()
         for outcome in outcomes:

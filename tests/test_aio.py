@@ -18,7 +18,7 @@ from acmez.aio import Client
 from acmez.csr import certificate_names
 from acmez.journal import Journal
 from tests.solvers import Lab, WebSolver, laboratory
-from tests.test_journal import begin, challenge
+from tests.test_journal import answered_by, begin, challenge
 
 Start = Callable[..., Lab]
 
@@ -214,7 +214,7 @@ def test_sweeping(start: Start, tmp_path: Path):
     lab = start()
     with Journal(tmp_path / "j") as journal:
         entry = begin(journal)
-        journal.presenting(entry, "web", [challenge(kind="http-01")])
+        journal.presenting(entry, answered_by("web", challenge(kind="http-01")))
 
     async def work() -> None:
         async with client(lab, WebSolver(web=lab.web), journal=tmp_path / "j") as ca:

@@ -60,6 +60,11 @@ def challenge(name: str = "example.org", kind: str = "dns-01", *, wildcard: bool
     )
 
 
+def answered_by(solver: str, *challenges: Challenge) -> list[tuple[str, Challenge]]:
+    """Return what a solver answers."""
+    return [(solver, challenge) for challenge in challenges]
+
+
 def rows(path: Path, query: str) -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(path)) as database:
         return database.execute(query).fetchall()
@@ -257,19 +262,19 @@ def test_an_order_that_nobody_wants_is_forgotten_after_a_month(journal: Journal,
 def test_answers_are_noted_until_they_are_gone(journal: Journal, path: Path):
     entry = begin(journal)
     apex, wildcard = challenge(), challenge(wildcard=True)
-    journal.presenting(entry, "dns", [apex, wildcard])
+    journal.presenting(entry, answered_by("dns", apex, wildcard))
     assert rows(path, "SELECT handle FROM answers") == [(None,), (None,)]
     journal.presented(entry, "dns", [apex, wildcard], [{"record": "7"}, None])
     assert sorted(map(str, rows(path, "SELECT handle FROM answers"))) == ["""('{"record": "7"}',)""", "(None,)"]
-    journal.cleaned_up(entry, "dns", [apex])
+    journal.cleaned_up(entry, answered_by("dns", apex))
     assert rows(path, "SELECT handle FROM answers") == [(None,)]
-    journal.cleaned_up(entry, "dns", [wildcard])
+    journal.cleaned_up(entry, answered_by("dns", wildcard))
     assert rows(path, "SELECT handle FROM answers") == []
 
 
 def test_a_handle_that_is_no_json_is_an_error(journal: Journal):
     entry = begin(journal)
-    journal.presenting(entry, "dns", [challenge()])
+    journal.presenting(entry, answered_by("dns", challenge()))
     with pytest.raises(TypeError, match="not JSON serializable"):
         journal.presented(entry, "dns", [challenge()], [{"record": object()}])  # type: ignore[dict-item]
 
@@ -277,7 +282,7 @@ def test_a_handle_that_is_no_json_is_an_error(journal: Journal):
 def test_the_next_run_inherits_answers_as_they_were(journal: Journal):
     entry = begin(journal)
     shown = challenge(wildcard=True)
-    journal.presenting(entry, "dns", [shown])
+    journal.presenting(entry, answered_by("dns", shown))
     journal.presented(entry, "dns", [shown], [{"record": "7", "made": ["a", "b"]}])
     journal.finish(entry, forget=False)
     again = journal.unfinished(CA, ACCOUNT, "a wish")
@@ -291,15 +296,15 @@ def test_the_next_run_inherits_answers_as_they_were(journal: Journal):
 def test_each_run_keeps_its_own_answers_to_the_same_challenge(journal: Journal):
     """A provider that gives ids has a record of each run."""
     first = begin(journal)
-    journal.presenting(first, "dns", [challenge()])
+    journal.presenting(first, answered_by("dns", challenge()))
     journal.presented(first, "dns", [challenge()], [{"record": "1"}])
     journal.finish(first, forget=False)
     second = journal.unfinished(CA, ACCOUNT, "a wish")
     assert second is not None
-    journal.presenting(second, "dns", [challenge()])
+    journal.presenting(second, answered_by("dns", challenge()))
     journal.presented(second, "dns", [challenge()], [{"record": "2"}])
     assert [answer.handle for answer in journal.inherited(second)] == [{"record": "1"}]
-    journal.cleaned_up(second, "dns", [challenge()])
+    journal.cleaned_up(second, answered_by("dns", challenge()))
     (answer,) = journal.inherited(second)
     journal.swept(answer)
     assert journal.inherited(second) == []
@@ -307,7 +312,7 @@ def test_each_run_keeps_its_own_answers_to_the_same_challenge(journal: Journal):
 
 def test_a_forgotten_order_stays_until_its_answers_are_gone(journal: Journal, path: Path):
     entry = begin(journal)
-    journal.presenting(entry, "dns", [challenge()])
+    journal.presenting(entry, answered_by("dns", challenge()))
     journal.finish(entry, forget=True)
     assert rows(path, "SELECT state, key FROM orders") == [("closed", None)]
     assert journal.unfinished(CA, ACCOUNT, "a wish") is None
@@ -320,7 +325,7 @@ def test_a_forgotten_order_stays_until_its_answers_are_gone(journal: Journal, pa
 def test_only_what_no_living_process_takes_care_of_is_abandoned(journal: Journal, path: Path):
     left, alive = begin(journal, "left"), begin(journal, "alive")
     for entry in (left, alive):
-        journal.presenting(entry, "dns", [challenge(), challenge(kind="http-01")])
+        journal.presenting(entry, answered_by("dns", challenge(), challenge(kind="http-01")))
     journal.finish(left, forget=False)
     with Journal(path) as other:
         ((entry, answers),) = other.abandoned()
@@ -332,7 +337,7 @@ def test_only_what_no_living_process_takes_care_of_is_abandoned(journal: Journal
 
 def test_an_issued_order_is_swept_though_its_certificate_is_with_a_living_process(journal: Journal, later: Journal):
     entry = begin(journal)
-    journal.presenting(entry, "dns", [challenge()])
+    journal.presenting(entry, answered_by("dns", challenge()))
     journal.delivered(entry)
     assert later.abandoned() == []
     journal.finish(entry, forget=False)
@@ -366,9 +371,9 @@ def test_one_order_costs_little(journal: Journal, path: Path):
     entry = begin(journal)
     journal.ordered(entry, ORDER)
     challenges = [challenge(f"{number}.example.org") for number in range(100)]
-    journal.presenting(entry, "dns", challenges)
+    journal.presenting(entry, answered_by("dns", *challenges))
     journal.presented(entry, "dns", challenges, [{"record": str(number)} for number in range(100)])
-    journal.cleaned_up(entry, "dns", challenges)
+    journal.cleaned_up(entry, answered_by("dns", *challenges))
     journal.delivered(entry)
     journal.finish(entry, forget=False)
     assert commits.count("COMMIT") - 1 == 7

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from acmez import files, journal_file
+from acmez import journal_file
 from acmez.errors import JournalError
 from acmez.journal_file import JournalFile
 from tests.unprivileged import unprivileged
@@ -115,8 +115,9 @@ def dangling(path: Path) -> None:
     ("make", "told"),
     [
         (garbage, "cannot be used as a journal: file is not a database"),
-        (another_database, "the database of another program, not a journal"),
-        (marked_by_another, "the database of another program, not a journal"),
+        (another_database, "is no journal, though a file is there"),
+        (marked_by_another, "is no journal, though a file is there"),
+        (Path.touch, "is no journal, though a file is there"),
         (from_the_future, "written by a newer version of acmez"),
         (dangling, "cannot be used as a journal: No such file or directory"),
         (Path.mkdir, "cannot be used as a journal: unable to open database file"),
@@ -146,17 +147,20 @@ def test_a_file_that_cannot_be_written_is_told(path: Path):
 
 
 def test_another_may_make_the_file_first(path: Path, monkeypatch: pytest.MonkeyPatch):
-    create = files.create
+    file, other = JournalFile(path), JournalFile(path)
+    link = Path.hardlink_to
 
-    def create_late(path: Path, data: bytes, *, mode: int) -> None:
-        create(path, data, mode=mode)
-        create(path, data, mode=mode)
+    def link_late(self: Path, target: Path) -> None:
+        monkeypatch.undo()
+        add(other, "other's")
+        link(self, target)
 
-    monkeypatch.setattr(files, "create", create_late)
-    file = JournalFile(path)
+    monkeypatch.setattr(Path, "hardlink_to", link_late)
     add(file, "one")
-    assert wishes(file) == ["one"]
+    assert wishes(other) == wishes(file) == ["one", "other's"]
     file.close()
+    other.close()
+    assert [each.name for each in path.parent.iterdir()] == ["acmez.journal"]
 
 
 def test_an_older_journal_is_brought_up_to_date_once(path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -381,10 +385,10 @@ def test_two_of_one_process_share_the_file(path: Path):
 
 
 def test_a_disk_that_refuses_is_told(path: Path, monkeypatch: pytest.MonkeyPatch):
-    def create(path: Path, data: bytes, *, mode: int) -> None:
+    def link(self: Path, target: Path) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
 
-    monkeypatch.setattr(files, "create", create)
+    monkeypatch.setattr(Path, "hardlink_to", link)
     with pytest.raises(JournalError) as raised:
         add(JournalFile(path), "one")
     assert str(raised.value) == f"{path}: cannot be used as a journal: Read-only file system"

@@ -33,7 +33,7 @@ from acmez.csr import build_request, certificate_names, identifiers
 from acmez.journal import Journal
 from acmez.keys import generate
 from tests.solvers import BlindWebSolver, Lab, TxtSolver, WebSolver, laboratory
-from tests.test_journal import challenge
+from tests.test_journal import answered_by, challenge
 
 NAME = "www.example.org"
 ONCE = DefaultRetry(attempts=1)
@@ -212,7 +212,7 @@ def test_what_was_presented_for_a_useless_order_is_cleaned_up(start: Start):
     with Journal(home.path) as journal:
         entry = journal._claim(1, 1, "state = 'open'")
         assert entry is not None
-        journal.presenting(entry, "web", [shown])
+        journal.presenting(entry, answered_by("web", shown))
     home.lab.ca.faults.add("order", Problem("malformed", status=404))
     home.obtain()
     assert not home.lab.web.answers

@@ -13,7 +13,7 @@ from acmez.events import ChallengeCleanedUp, Event
 from acmez.journal import Journal
 from acmez.protocols import Solver
 from tests.solvers import Records, TxtSolver
-from tests.test_journal import begin, challenge
+from tests.test_journal import answered_by, begin, challenge
 
 APEX, WILDCARD = challenge(), challenge(wildcard=True)
 
@@ -32,7 +32,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 def leave(journal: Journal, solver: Solver, challenges: Sequence[Challenge], *, label: str = "txt") -> None:
     """Present, and do no more."""
     entry = begin(journal)
-    journal.presenting(entry, label, challenges)
+    journal.presenting(entry, answered_by(label, *challenges))
     handles = [solver.present(each, CancelScope()) for each in challenges]
     journal.presented(entry, label, challenges, handles)
     journal.finish(entry, forget=False)

@@ -9,7 +9,7 @@ import pytest
 from acmez import Cancelled, CancelScope, CertificateSpec, events
 from acmez.config import from_config
 from acmez.journal import Journal
-from tests.test_journal import begin, challenge
+from tests.test_journal import answered_by, begin, challenge
 
 from .conftest import Command, Home
 from .test_obtain import ONE, names_in
@@ -79,7 +79,7 @@ def test_without_a_journal_there_is_nothing_to_take_up(acmez: Command, home: Hom
 def test_sweep_cleans_up_and_says_what(acmez: Command, home: Home):
     file = home.configure(ONE, more=JOURNAL)
     with Journal(home.path / "acmez.journal") as journal:
-        journal.presenting(begin(journal), "web", [challenge("example.test", "http-01")])
+        journal.presenting(begin(journal), answered_by("web", challenge("example.test", "http-01")))
     done = acmez("sweep", "--config", file)
     assert (done.code, done.out, done.err) == (0, "example.test: http-01 cleaned up by web\n", "")
     done = acmez("sweep", "--config", file)
@@ -89,7 +89,9 @@ def test_sweep_cleans_up_and_says_what(acmez: Command, home: Home):
 def test_sweep_tells_what_it_could_not_clean_up(acmez: Command, home: Home):
     file = home.configure(ONE, more=JOURNAL)
     with Journal(home.path / "acmez.journal") as journal:
-        journal.presenting(begin(journal), "zone", [challenge("example.test"), challenge("www.example.test")])
+        journal.presenting(
+            begin(journal), answered_by("zone", challenge("example.test"), challenge("www.example.test"))
+        )
     done = acmez("sweep", "--config", file)
     assert done.code == 1
     assert done.err.splitlines() == [

@@ -43,11 +43,9 @@ class Provider:
     def delete(self, record: str) -> None:
         with self._lock:
             name, _ = self.records.pop(record, ("", ""))
-            if name:
+            # Pebble's DNS can only forget all values at once; meanwhile it may be asked for the others.
+            if name and name not in {other for other, _ in self.records.values()}:
                 self._dns.clear_txt(name)
-                for other, value in self.records.values():
-                    if other == name:
-                        self._dns.set_txt(name, value)
 
     def find(self, name: str, value: str) -> list[str]:
         with self._lock:

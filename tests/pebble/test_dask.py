@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,8 +64,13 @@ def test_every_certificate_is_issued_though_a_worker_is_killed(
         assert sorted(each.spec.names[0] for each in issued) == sorted(NAMES)
         account = client.acme.account(client.account())
         orders = [client.acme.order(account, url) for url in client.acme.orders(account)]
-        assert Counter(order.status for order in orders) == {"valid": 40}
-        assert Counter(str(order.identifiers[0]) for order in orders) == Counter(NAMES)
+        assert {order.status for order in orders} == {"valid"}
+        first: dict[str, str] = {}
+        for order in orders:
+            first.setdefault(str(order.identifiers[0]), order.url)
+        assert {each.spec.names[0]: each.result().order_url for each in issued} == first
+        # A task that was done, and whose result was about to be let go of, is done again.
+        assert len(orders) <= 42
         assert client.sweep() == []
     assert not [path for path in webroot.rglob("*") if path.is_file()]
     with Journal(tmp_path / "acmez.journal") as journal:
