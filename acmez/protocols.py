@@ -5,7 +5,7 @@ A component is usually a dataclass: its fields are its options, `name` is its wo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from threading import Event as ThreadEvent
 from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
@@ -122,6 +122,18 @@ class Signalling(Protocol):
     def validated(self, challenge: Challenge) -> ThreadEvent: ...
 
 
+@runtime_checkable
+class Listing(Protocol):
+    """A solver that knows the DNS providers it reaches, for `acmez providers`.
+
+    Called on the class, for no instance is needed to know; the first line of its docstring is shown where it
+    yields nothing.
+    """
+
+    @classmethod
+    def providers(cls) -> Iterable[str]: ...
+
+
 __all__ = [
     "Batching",
     "CancelScope",
@@ -130,6 +142,7 @@ __all__ = [
     "Failure",
     "Handle",
     "KeyProvider",
+    "Listing",
     "Locking",
     "RetryPolicy",
     "SelfWaiting",

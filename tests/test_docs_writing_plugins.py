@@ -17,7 +17,7 @@ from acmez_testkit import EmbeddedCA, contracts, pytest_plugin
 from acmez import events, hookspecs
 from acmez.inspection import HOOKS
 from acmez.kinds import KINDS
-from acmez.protocols import Batching, Locking, SelfWaiting, Signalling, Versatile, WithPayload
+from acmez.protocols import Batching, Listing, Locking, SelfWaiting, Signalling, Versatile, WithPayload
 from tests.overlay import Overlay
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "writing-plugins.md").read_text()
@@ -226,6 +226,8 @@ def test_every_kind_and_every_further_method_is_documented():
                 parameters = ", ".join(list(inspect.signature(method).parameters)[1:])
                 assert f"`{name}({parameters})`" in text
     assert all(f"`{name}`" in text for name in inspect.get_annotations(Versatile))
+    assert inspect.signature(Listing.providers).parameters == {}
+    assert "| `providers()` | a class method: " in text
 
 
 def test_every_fixture_is_documented():

@@ -18,6 +18,7 @@ _COMMANDS = {
     "revoke": "certificates",
     "renewal-info": "certificates",
     "plugins": "configuration",
+    "providers": "providers",
     "options": "configuration",
     "schema": "configuration",
     "new-plugin": "new_plugin",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -74,6 +74,11 @@ class AcmeDnsSolver:
         self._lock = threading.Lock()
         self._shown: dict[str, deque[str]] = {}
         self._new: set[str] = set()
+
+    @classmethod
+    def providers(cls) -> Iterable[str]:
+        """acme-dns."""
+        return ["acme-dns"]
 
     def present(self, challenge: Challenge, scope: CancelScope) -> Handle | None:
         """Let the server show the value.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -70,6 +70,13 @@ class AcmeShSolver:
         if self.concurrency < 1:
             raise ValueError(f"concurrency: {self.concurrency} scripts do nothing")
         self._finder = RecordFinder(self.dns)
+
+    @classmethod
+    def providers(cls) -> Iterable[str]:
+        """The scripts of your acme.sh, which is looked for in LE_WORKING_DIR, or else ~/.acme.sh."""
+        home = os.environ.get("LE_WORKING_DIR")
+        directory = Path(home) if home else Path.home() / ".acme.sh"
+        return sorted(script.stem for script in directory.glob("dnsapi/dns_*.sh"))
 
     def present(self, challenge: Challenge, scope: CancelScope) -> Handle | None:
         """Let the script add the record; return where it is.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 from urllib.parse import urlsplit
@@ -56,6 +56,11 @@ class CloudflareSolver:
         self._finder = RecordFinder(self.dns)
         self._zone_ids = {zone.lower().rstrip("."): identifier for zone, identifier in self.zone_ids.items()}
         self._api = Api(self.api_url, headers={"authorization": f"Bearer {self.api_token}"}, timeout=self.timeout)
+
+    @classmethod
+    def providers(cls) -> Iterable[str]:
+        """Cloudflare."""
+        return ["cloudflare"]
 
     def present(self, challenge: Challenge, scope: CancelScope) -> Handle | None:
         """Add the record; return where it is, with Cloudflare's identifier.

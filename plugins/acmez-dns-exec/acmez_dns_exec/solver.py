@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -64,6 +64,11 @@ class ExecSolver:
             if not name or "=" in name or "\0" in name:
                 raise ValueError(f"environment: {name!r} cannot be the name of a variable")
         self._finder = RecordFinder(self.dns)
+
+    @classmethod
+    def providers(cls) -> Iterable[str]:
+        """Whatever a program reaches."""
+        return ["exec"]
 
     def present(self, challenge: Challenge, scope: CancelScope) -> Handle | None:
         """Let the program add the record; return what it wrote.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -54,6 +54,11 @@ class LexiconSolver:
         self._finder = RecordFinder(self.dns)
         self._locks = ZoneLocks()
         self._lexicon = Lexicon(self.provider, self.credentials, ttl=self.ttl, timeout=self.timeout)
+
+    @classmethod
+    def providers(cls) -> Iterable[str]:
+        """The providers of the installed dns-lexicon."""
+        return provider_names()
 
     def present(self, challenge: Challenge, scope: CancelScope) -> Handle | None:
         """Add the record; return where it is.

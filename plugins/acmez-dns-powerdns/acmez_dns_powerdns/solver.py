@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -66,6 +66,11 @@ class PowerDnsSolver:
             trust=self.trust,
             timeout=self.timeout,
         )
+
+    @classmethod
+    def providers(cls) -> Iterable[str]:
+        """PowerDNS."""
+        return ["powerdns"]
 
     def present(self, challenge: Challenge, scope: CancelScope) -> Handle | None:
         """Add the record; return where it is.

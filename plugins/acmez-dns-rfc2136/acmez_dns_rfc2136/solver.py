@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import binascii
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -74,6 +74,11 @@ class Rfc2136Solver:
             timeout=self.timeout,
             verify=self.verify,
         )
+
+    @classmethod
+    def providers(cls) -> Iterable[str]:
+        """Every server that takes dynamic updates."""
+        return ["rfc2136"]
 
     def present(self, challenge: Challenge, scope: CancelScope) -> Handle | None:
         """Add the record; return where it is.

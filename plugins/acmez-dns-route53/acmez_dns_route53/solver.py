@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -75,6 +75,11 @@ class Route53Solver:
             endpoint_url=self.endpoint_url,
             timeout=self.timeout,
         )
+
+    @classmethod
+    def providers(cls) -> Iterable[str]:
+        """Amazon Route 53."""
+        return ["route53"]
 
     def present(self, challenge: Challenge, scope: CancelScope) -> Handle | None:
         """Add the record; return where it is.
