@@ -78,7 +78,7 @@ pebble: | $(VENV)/.python  ## get Pebble, the test CA, unless it is there
 	@$(bin)/python -m tests.pebble.install $(if $(CI),,|| $(call say,the tests that need it will be skipped))
 
 .PHONY: bench
-bench: $(VENV)/.dev pebble  ## measure beside other clients (about 30 min; ARGS="--cases 1@0 --peers lego --repeat 3")
+bench: $(VENV)/.dev pebble  ## measure beside other clients (about 45 min; ARGS="--cases 1@0 --peers lego --repeat 3")
 	@$(bin)/python -m benchmarks $(ARGS)
 
 .PHONY: bench-quick
