@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _ATTEMPTS = 4
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
-_BUSY = {429, 502, 503, 504}
+BUSY = frozenset({429, 502, 503, 504})
 _LARGEST = 64 * 1024 * 1024  # some servers know no other way to read a record than to send the whole zone
 
 
@@ -49,13 +49,23 @@ class Api:
         headers: of every request; credentials among them are neither logged nor shown.
         trust: what vouches for the server: a PEM file, say; `None`: the system's trust store.
         timeout: seconds for each request.
+        busy: the HTTP statuses after which a call is made again.
     """
 
-    def __init__(self, url: str, *, headers: Mapping[str, str], trust: Trust = None, timeout: float = 30.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        trust: Trust = None,
+        timeout: float = 30.0,
+        busy: Collection[int] = BUSY,
+    ) -> None:
         self.url = url.rstrip("/")
         self._headers = {"accept": "application/json", "user-agent": "acmez", **headers}
         self._trust = trust
         self._timeout = timeout
+        self._busy = busy
 
     @contextmanager
     def connected(self, scope: CancelScope) -> Iterator[Calls]:
@@ -64,7 +74,7 @@ class Api:
 
         timeouts = Timeouts(connect=min(10.0, self._timeout), read=self._timeout, total=self._timeout)
         with Transport(trust=self._context, timeouts=timeouts, max_body=_LARGEST, allow_http=True) as transport:
-            yield Calls(self.url, self._headers, transport, scope)
+            yield Calls(self.url, self._headers, transport, scope, self._busy)
 
     @cached_property
     def _context(self) -> ssl.SSLContext:
@@ -76,11 +86,19 @@ class Api:
 class Calls:
     """Calls of an API, by threads that share connections."""
 
-    def __init__(self, url: str, headers: Mapping[str, str], transport: Transport, scope: CancelScope) -> None:
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        transport: Transport,
+        scope: CancelScope,
+        busy: Collection[int] = BUSY,
+    ) -> None:
         self._url = url
         self._headers = headers
         self._transport = transport
         self._scope = scope
+        self._busy = busy
 
     def __call__(
         self, method: str, path: str, body: JSON = None, *, accept: Collection[int] = range(200, 300)
@@ -105,7 +123,7 @@ class Calls:
             except TransportError as error:
                 raise ApiError(f"{self._url}: {_reason(error)}") from error
             else:
-                if last or response.status not in _BUSY:
+                if last or response.status not in self._busy:
                     return self._read(response, accept)
                 pause = min(response.retry_after or pause, _LONGEST_PAUSE)
             self._scope.sleep(pause)

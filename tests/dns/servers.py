@@ -20,7 +20,9 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 import dns.exception
+import dns.flags
 import dns.message
+import dns.opcode
 import dns.query
 import dns.rcode
 import dns.rdatatype
@@ -163,6 +165,13 @@ class DnsServer(ABC):
     def log(self) -> str:
         return (self.folder / "log").read_text(errors="replace")
 
+    def notify(self, zone: str) -> None:
+        """Tell it, as its primary would, that the zone has changed (RFC 1996)."""
+        message = dns.message.make_query(zone, "SOA")
+        message.set_opcode(dns.opcode.NOTIFY)
+        message.flags = (message.flags & ~dns.flags.RD) | dns.flags.AA
+        dns.query.udp(message, self.address, port=self.port, timeout=5)
+
     def ask(self, name: str, kind: str = "TXT") -> list[str]:
         """Return the records at *name*, as text."""
         query = dns.message.make_query(name, kind)
@@ -270,8 +279,10 @@ class PowerDns(DnsServer):
     api_key = "api-key-of-the-tests"
     schema = Path("/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql")
 
-    def __init__(self, folder: Path, port: int, zones: Sequence[Zone] = (), *, api_port: int) -> None:
-        super().__init__(folder, port, zones)
+    def __init__(
+        self, folder: Path, port: int, zones: Sequence[Zone] = (), *, address: str = "127.0.0.1", api_port: int
+    ) -> None:
+        super().__init__(folder, port, zones, address=address)
         self.api_port = api_port
 
     @property

@@ -9,7 +9,7 @@ from typing import ClassVar
 from urllib.parse import quote, urlsplit
 
 from acmez.dns import DNS_CHALLENGE_TYPES, DnsOptions, RecordFinder
-from acmez.dns.api import Api
+from acmez.dns.api import BUSY, Api
 from acmez.dns.locks import ZoneLocks
 from acmez.options import Secret
 from acmez.protocols import CancelScope, Challenge, Handle
@@ -65,6 +65,8 @@ class PowerDnsSolver:
             headers={"x-api-key": str(self.api_key)},
             trust=self.trust,
             timeout=self.timeout,
+            # A change beside another one fails like this with SQLite ("database is locked"); none is made by halves.
+            busy=BUSY | {500},
         )
 
     @classmethod

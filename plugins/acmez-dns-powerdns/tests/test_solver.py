@@ -11,6 +11,7 @@ from acmez.dns.api import ApiError
 from acmez.options import Secret
 from acmez.protocols import CancelScope
 from tests.dns.contract import DnsSolverContract, value_of
+from tests.dns.fake_api import FakeApi, Reply, Request
 
 
 class TestContract(DnsSolverContract):
@@ -91,3 +92,17 @@ def test_values_of_one_name_that_two_zones_share_by_aliases_are_all_kept(provide
     assert provider.ask("x.acme.test") == sorted(f'"{txt_record(each).value}"' for each in challenges)
     solver.clean_up_many(challenges, handles, scope)
     assert provider.ask("x.acme.test") == []
+
+
+def test_a_change_that_met_another_one_is_made_again(make_solver, challenge_for, scope, monkeypatch):
+    monkeypatch.setattr("acmez.dns.api._FIRST_PAUSE", 0.01)
+
+    def answer(request: Request) -> Reply:
+        if request.method == "PATCH" and not api.seen[:-1].count(api.seen[-1]):
+            return Reply(500, {"error": "Internal Server Error"})
+        return Reply(200, {"kind": "Native", "rrsets": []})
+
+    with FakeApi(answer).running() as api:
+        solver = make_solver(url=api.url, dns=DnsOptions(cname="never", zones=["example.test"]))
+        solver.present(challenge_for("www.example.test"), scope)
+    assert [each.split()[0] for each in api.seen] == ["GET", "PATCH", "PATCH"]
