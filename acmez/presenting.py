@@ -12,7 +12,7 @@ from .acme.scope import CancelScope
 from .crew import side_by_side
 from .engine import Engine, log
 from .errors import JournalError
-from .protocols import Batching, Handle
+from .protocols import Handle
 from .record import Record
 from .routing import Route
 from .subject import StepFailed, Subject, batches, reason_of
@@ -78,8 +78,8 @@ class Presenting:
         new = [challenge for challenge in challenges if guards.claim(solver, challenge)]
         try:
             self._record.presenting(route.label, challenges)
-            if isinstance(solver, Batching) and new:
-                handles = solver.present_many(new, self._scope)
+            if route.batching is not None and new:
+                handles = route.batching.present_many(new, self._scope)
             else:
                 handles = [solver.present(challenge, self._scope) for challenge in new]
             for challenge, handle in zip(new, handles, strict=True):
@@ -169,8 +169,8 @@ class Presenting:
             else:
                 done.append(challenge)
         try:
-            if isinstance(solver, Batching) and last:
-                solver.clean_up_many([item[0] for item in last], [item[1] for item in last], scope)
+            if route.batching is not None and last:
+                route.batching.clean_up_many([item[0] for item in last], [item[1] for item in last], scope)
             else:
                 for challenge, handle in last:
                     solver.clean_up(challenge, handle, scope)

@@ -22,7 +22,6 @@ from .crew import side_by_side
 from .engine import Engine, candidates, log
 from .errors import ChallengesFailed, FailedIdentifier, OrderFailed
 from .presenting import Presenting
-from .protocols import Signalling, WithPayload
 from .record import Record
 from .subject import StepFailed, Subject, batches, failure_of, reason_of
 
@@ -91,11 +90,7 @@ class Solving:
     # Fetch the authorizations, RFC 8555 §7.5
 
     def _fetch(self, order: Order) -> None:
-        def fetch(url: str) -> Authorization:
-            return self._acme.authorization(self._account, url, scope=self._scope)
-
-        outcomes = side_by_side(fetch, order.authorizations, limit=self._engine.parallelism, scope=self._scope)
-        authorizations = [outcome.result() for outcome in outcomes]
+        authorizations = self._read_all(order.authorizations)
         for authorization in authorizations:
             self._expected(authorization)
             self._engine.emit(
@@ -111,6 +106,16 @@ class Solving:
             for authorization in authorizations
             if authorization.status != AuthorizationStatus.VALID
         ]
+
+    def _read_all(self, urls: Sequence[str]) -> list[Authorization]:
+        def fetch(url: str) -> Authorization:
+            return self._acme.authorization(self._account, url, scope=self._scope)
+
+        if len(urls) == 1:
+            return [fetch(urls[0])]
+        outcomes = side_by_side(fetch, urls, limit=self._engine.parallelism, scope=self._scope)
+        self._scope.check()
+        return [outcome.result() for outcome in outcomes]
 
     def _expected(self, authorization: Authorization) -> None:
         """Refuse an authorization for what nobody ordered; an ancestor may stand in (RFC 9444)."""
@@ -159,6 +164,8 @@ class Solving:
     def _present(self) -> None:
         subjects = [subject for subject in self._subjects if not subject.lost]
         self._presenting.announce(subjects)
+        if len(subjects) == 1:
+            return  # nobody to keep up with: `_prove_one` presents it, on the thread that goes on with it
         to_present = batches(subjects)
         outcomes = side_by_side(self._try_to_present, to_present, limit=self._engine.parallelism, scope=self._scope)
         self._scope.check()
@@ -224,9 +231,9 @@ class Solving:
         self._engine.emit(events.ChallengeWaited(**subject.about(self._order_url), seconds=time.monotonic() - began))
 
     def _respond(self, subject: Subject) -> None:
-        challenge, solver = subject.current.challenge, subject.current.route.solver
+        challenge, route = subject.current.challenge, subject.current.route
         try:
-            payload = solver.payload(challenge) if isinstance(solver, WithPayload) else {}
+            payload = {} if route.with_payload is None else route.with_payload.payload(challenge)
         except Exception as exc:
             raise StepFailed("respond", reason_of(exc)) from exc
         send = partial(self._acme.respond, self._account, challenge, payload, scope=self._scope)
@@ -292,8 +299,8 @@ class Solving:
         """Sleep until solvers saw the CA's requests: right then is the time to look (RFC 8555 §7.5.1)."""
         latest = time.monotonic() + _SIGNAL_PATIENCE
         for subject in waiting:
-            solver = subject.current.route.solver
-            if not isinstance(solver, Signalling):
+            solver = subject.current.route.signalling
+            if solver is None:
                 self._scope.sleep(self._engine.polling.pause(0, None))
                 return
             try:
@@ -307,15 +314,9 @@ class Solving:
 
     def _read(self, waiting: Sequence[Subject]) -> list[Subject]:
         """Read the authorizations of *waiting*, note which failed, and return those still waiting."""
-
-        def fetch(subject: Subject) -> Authorization:
-            return self._acme.authorization(self._account, subject.authorization.url, scope=self._scope)
-
-        outcomes = side_by_side(fetch, waiting, limit=self._engine.parallelism, scope=self._scope)
-        self._scope.check()
+        authorizations = self._read_all([subject.authorization.url for subject in waiting])
         still: list[Subject] = []
-        for subject, outcome in zip(waiting, outcomes, strict=True):
-            authorization = outcome.result()
+        for subject, authorization in zip(waiting, authorizations, strict=True):
             problem = failure_of(authorization, subject.current.challenge)
             if authorization.status == AuthorizationStatus.VALID:
                 self._succeed([subject])
