@@ -35,6 +35,9 @@ def main() -> int:
     if not matrix:
         sys.stderr.write(f"--only: no case has {given.only!r} in it\n")
         return 2
+    if given.render:
+        report.insert(PAGE, report.markdown(*results.load(CLIENTS)))
+        return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     began = time.monotonic()
     sys.stdout.write(f"seed {given.seed}\n")
@@ -65,6 +68,7 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument("--peer-repeat", type=int, default=5, help="runs of each peer for each case (default: 5)")
     options.add_argument("--clients", type=_clients, default=list(CLIENTS), help=f"some of {','.join(CLIENTS)}")
     options.add_argument("--only", default="", help="cases with these words in them")
+    options.add_argument("--render", action="store_true", help="write the report again from what is kept, and end")
     options.add_argument("--list", action="store_true", help="show the cases and end")
     return options
 

@@ -13,6 +13,7 @@ from chaos.outcome import Outcome
 BEGIN = "<!-- results: `make chaos` writes from here -->"
 END = "<!-- results: to here -->"
 OURS = "acmez"
+_SHOWN = 105  # characters of an error
 
 
 def insert(page: Path, report: str) -> None:
@@ -76,8 +77,8 @@ def _totals(clients: Sequence[str], outcomes: Sequence[Outcome]) -> str:
     titles = [
         "client",
         "runs",
-        "successes of those possible",
-        "",
+        "successes of possible",
+        "share",
         "duplicate orders",
         "leftovers",
         "requests per success",
@@ -137,9 +138,9 @@ def _hopeless(outcomes: Sequence[Outcome]) -> str:
 
 
 def _example(runs: Sequence[Outcome]) -> str:
-    error = max((run.error or "" for run in runs), key=len)
+    error = min((run.error or "" for run in runs), key=len)
     shown = error.replace("|", "\\|").replace("<", "&lt;")
-    return shown if len(shown) <= 160 else f"{shown[:160]} …"
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]} …"
 
 
 def _misses(outcomes: Sequence[Outcome]) -> str:
