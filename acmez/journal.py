@@ -90,7 +90,7 @@ class Journal:
         return type(self), (self.path,)
 
     def close(self) -> None:
-        """Close the file, which is opened again when it is used, and let go of every claim."""
+        """Close the file, which is opened for a moment when it is used later, and let go of every claim."""
         self._file.close()
         self._claims.close()
 

@@ -45,7 +45,7 @@ _STEPS = (
 
 
 class JournalFile:
-    """Reads and writes the file, which is opened when it is first used, and again after `close`.
+    """Reads and writes the file, which is opened when it is first used; after `close` for each use.
 
     Args:
         path: is created with mode 0600 if it is not there; on a local disk, which SQLite's locks need.
@@ -55,6 +55,7 @@ class JournalFile:
         self.path = path
         self._lock = threading.Lock()
         self._database: sqlite3.Connection | None = None
+        self._closed = False
         self._waiting: deque[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = deque()
         forks.heed(self)
 
@@ -71,6 +72,7 @@ class JournalFile:
         with self._lock:
             if not written.done():
                 self._write_waiting()
+                self._disconnect_if_closed()
         return written.result()
 
     def read(self, query: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
@@ -84,10 +86,13 @@ class JournalFile:
                 return self._open().execute(query, values).fetchall()
             except sqlite3.Error as exc:
                 raise JournalError(f"{self.path}: {exc}") from exc
+            finally:
+                self._disconnect_if_closed()
 
     def close(self) -> None:
-        """Close the file until it is used again."""
+        """Close the file; a certificate that is written to its files later opens it for that moment."""
         with self._lock:
+            self._closed = True
             self._disconnect()
 
     def before_fork(self) -> None:
@@ -167,6 +172,10 @@ class JournalFile:
         if version < len(_STEPS):
             _migrate(database)
 
+    def _disconnect_if_closed(self) -> None:
+        if self._closed:
+            self._disconnect()
+
     def _disconnect(self) -> None:
         database, self._database = self._database, None
         if database is not None:
@@ -182,8 +191,12 @@ def _connect(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(
         f"file:{quote(str(path))}?mode=rw", uri=True, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
     )
-    database.execute("PRAGMA synchronous = FULL")
-    database.execute("PRAGMA secure_delete = ON")
+    try:
+        database.execute("PRAGMA synchronous = FULL")
+        database.execute("PRAGMA secure_delete = ON")
+    except BaseException:
+        database.close()
+        raise
     return database
 
 

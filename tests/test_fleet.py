@@ -287,7 +287,8 @@ def test_other_processes(home: tuple[Path, Lab]):
             issued.result().write(path / "certs" / issued.spec.names[0])
     assert len(list((path / "certs").iterdir())) == 6
     assert len(lab.ca.orders) == len(lab.ca.certificates) == 6
-    assert Journal(path / "j")._file.read("SELECT * FROM orders", ()) == []
+    with Journal(path / "j") as journal:
+        assert journal._file.read("SELECT * FROM orders", ()) == []
 
 
 def test_a_copy_in_another_process_is_closed_after_its_call(home: tuple[Path, Lab]):

@@ -57,8 +57,17 @@ def test_it_is_made_when_it_is_used_and_for_nobody_else(path: Path):
     file.close()
     file.close()
     assert [each.name for each in path.parent.iterdir()] == ["acmez.journal"]
-    assert wishes(file) == ["one"]
+
+
+def test_closed_it_is_open_for_the_moment_of_its_use_only(path: Path):
+    file = JournalFile(path)
     file.close()
+    add(file, "one")
+    assert [each.name for each in path.parent.iterdir()] == ["acmez.journal"]
+    assert wishes(file) == ["one"]
+    with pytest.raises(JournalError):
+        file.read("no SQL", ())
+    assert [each.name for each in path.parent.iterdir()] == ["acmez.journal"]
 
 
 def test_what_is_written_is_on_the_disk_before_it_counts(path: Path):
