@@ -64,6 +64,7 @@ class Issuance:
         self._failures: list[FailedIdentifier] = []
         self._record = Record()
         self._finalized = False
+        self._warming = scope.child()
 
     def run(self) -> Certificate:
         """Order, prove, finalize, download; fall back to other challenges in new orders while there are any.
@@ -74,6 +75,13 @@ class Issuance:
             TryAgainLater: the CA asks for more patience than the cap.
             CertificateError: the CA issued something else.
         """
+        try:
+            return self._run()
+        finally:
+            self._warming.cancel("the issuance has ended")  # connections that still open are for nobody
+            self._warming.close()
+
+    def _run(self) -> Certificate:
         for number in itertools.count(1):
             try:
                 order = self._resume() or self._new_order()
@@ -147,7 +155,7 @@ class Issuance:
         # The authorizations are read side by side: their connections open while the order is made.
         many = min(len(self._request.identifiers), self._engine.parallelism)
         try:
-            self._acme.session.warm_up(many - 1, self._scope)
+            self._acme.session.warm_up(many - 1, self._warming)
             order = self._send_order(self._replaces())
             self._check_ordered(order)
             self._record.ordered(order.url)
