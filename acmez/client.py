@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 from cryptography import x509
 
@@ -68,6 +69,7 @@ class Client:
         requests_per_second: at most so many; `None`: what the CA is known to bear, if anything is known.
         cleanup_timeout: seconds that cleaning up may take, whatever happened before.
         allow_http: also talk to a CA without TLS; for tests.
+        pin_host: send to the host of *directory* alone, and refuse whatever URLs of other hosts the CA names.
         user_agent: put in front of the library's own.
     """
 
@@ -95,6 +97,7 @@ class Client:
         requests_per_second: float | None = None,
         cleanup_timeout: float = 30.0,
         allow_http: bool = False,
+        pin_host: bool = False,
         user_agent: str = "",
     ) -> None:
         settings = {name: value for name, value in locals().items() if name not in {"self", "directory"}}
@@ -117,6 +120,7 @@ class Client:
             connections=parallelism,
             timeouts=timeouts,
             allow_http=allow_http,
+            only_hosts=[urlsplit(directory_url(directory)).hostname or ""] if pin_host else None,
             user_agent=user_agent,
         )
         known = recognise(directory)

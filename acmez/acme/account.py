@@ -62,7 +62,7 @@ class Account:
         return cls(
             url=where,
             key=key,
-            status=members.text("status") or AccountStatus.VALID,
+            status=members.word("status") or AccountStatus.VALID,
             contact=members.texts("contact"),
             terms_of_service_agreed=agreed if isinstance(agreed, bool) else None,
             orders=members.link("orders"),

@@ -28,6 +28,8 @@ class AuthorizationStatus(StrEnum):
 
 FINAL = frozenset(set(AuthorizationStatus) - {AuthorizationStatus.PENDING})
 
+_MAX_CHALLENGES = 100  # all of them may be tried, one after the other
+
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
@@ -70,6 +72,11 @@ class Authorization:
         given = members.object("identifier")
         if given is None:
             raise members.malformed("identifier", "an object")
+        offered = members.objects("challenges")
+        if len(offered) > _MAX_CHALLENGES:
+            raise MalformedAnswer(
+                f"the authorization has {len(offered)} challenges (limit: {_MAX_CHALLENGES})", url=response.url
+            )
         identifier = Identifier.from_json(given, response.url)
         # Some CAs leave the prefix in place that RFC 8555 §7.1.4 takes off.
         starred = identifier.value.startswith("*.")
@@ -79,7 +86,7 @@ class Authorization:
         return cls(
             url=where,
             identifier=identifier,
-            status=members.text("status") or AuthorizationStatus.PENDING,
+            status=members.word("status") or AuthorizationStatus.PENDING,
             challenges=tuple(
                 Challenge.from_json(
                     item,
@@ -89,7 +96,7 @@ class Authorization:
                     thumbprint=account.key.thumbprint,
                     account_url=account.url,
                 )
-                for item in members.objects("challenges")
+                for item in offered
                 if item.get("type")  # one that does not say what it is cannot be answered
             ),
             wildcard=wildcard,

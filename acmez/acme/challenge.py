@@ -10,7 +10,7 @@ from .errors import MalformedAnswer
 from .identifier import Identifier
 from .problem import Problem
 from .transport import Response
-from .wire import JSONObject, Members, is_base64url, parse_object, printable
+from .wire import JSONObject, Members, is_base64url, parse_object
 
 
 class ChallengeType(StrEnum):
@@ -83,9 +83,9 @@ class Challenge:
         error = members.object("error")
         token = members.text("token")
         return cls(
-            type=printable(members.required_text("type"), 100),
+            type=members.required_word("type"),
             url=members.link("url") or "",
-            status=members.text("status") or ChallengeStatus.PENDING,
+            status=members.word("status") or ChallengeStatus.PENDING,
             identifier=identifier,
             wildcard=wildcard,
             token=token if token is not None and is_base64url(token) and len(token) <= 512 else None,
@@ -121,7 +121,7 @@ class Challenge:
         error = members.object("error")
         return replace(
             self,
-            status=members.text("status") or self.status,
+            status=members.word("status") or self.status,
             validated=members.time("validated"),
             error=None if error is None else Problem.from_json(error, response.url),
             raw=raw,

@@ -32,12 +32,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
+
+# What plays tricks on terminals and logs: control characters, bidi marks, lone surrogates.
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class AcmeError(Exception):
     """Base of everything acmez raises on purpose."""
+
+    def __str__(self) -> str:
+        """The message, without what plays tricks on terminals: names and URLs in it may be a server's."""
+        lines = super().__str__().split("\n")
+        return "\n".join(UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", line) for line in lines)
 
     def __reduce__(self) -> tuple[Callable[..., AcmeError], tuple[type[AcmeError], tuple[Any, ...], dict[str, Any]]]:
         """Pickle without calling the constructor again: its arguments are not those of `Exception`."""

@@ -60,8 +60,8 @@ class Identifier:
         """Read an identifier that a server sent."""
         members = Members(raw, url, "identifier")
         return cls(
-            type=members.required_text("type"),
-            value=members.required_text("value"),
+            type=members.required_word("type"),
+            value=members.required_word("value"),
             ancestor_domain=members.text("ancestorDomain"),
             raw=raw,
         )

@@ -27,6 +27,9 @@ class OrderStatus(StrEnum):
 
 FINAL = frozenset({OrderStatus.VALID, OrderStatus.INVALID, OrderStatus.CANCELED})
 
+_FEW_AUTHORIZATIONS = 1000
+_PER_IDENTIFIER = 10  # they need not be as many as the identifiers (RFC 8555 §7.1.3)
+
 
 @dataclass(frozen=True, slots=True)
 class AutoRenewal:
@@ -117,11 +120,12 @@ class Order:
         raw = parse_object(response.body, response.url)
         members = Members(raw, response.url, "order")
         error = members.object("error")
+        identifiers = tuple(Identifier.from_json(item, response.url) for item in members.objects("identifiers"))
         return cls(
             url=where,
-            status=members.text("status") or OrderStatus.PENDING,
-            identifiers=tuple(Identifier.from_json(item, response.url) for item in members.objects("identifiers")),
-            authorizations=members.links("authorizations"),
+            status=members.word("status") or OrderStatus.PENDING,
+            identifiers=identifiers,
+            authorizations=_authorizations(members, len(identifiers)),
             finalize=members.link("finalize") or "",
             certificate=members.link("certificate"),
             expires=members.time("expires"),
@@ -139,6 +143,15 @@ class Order:
     def problem(self) -> Problem | None:
         """Why the order is invalid, the same as `error`."""
         return self.error
+
+
+def _authorizations(members: Members, identifiers: int) -> tuple[str, ...]:
+    """The URLs, each once; a client must not be made to fetch any number of them."""
+    urls = tuple(dict.fromkeys(members.links("authorizations")))
+    limit = max(_FEW_AUTHORIZATIONS, _PER_IDENTIFIER * identifiers)
+    if len(urls) > limit:
+        raise MalformedAnswer(f"the order has {len(urls)} authorizations (limit: {limit})", url=members.url)
+    return urls
 
 
 def new_order_payload(

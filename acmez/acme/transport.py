@@ -12,7 +12,7 @@ import ssl
 import threading
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -154,6 +154,7 @@ class Transport:
         timeouts: seconds for connecting, reading, and the whole request.
         max_body: bytes of a decoded answer, beyond which it is refused.
         allow_http: also send to http:// URLs; RFC 8555 §6.1 requires https.
+        only_hosts: the only hosts to send to, on any port; `None`: wherever the server's URLs lead.
         user_agent: put in front of the library's own.
     """
 
@@ -166,6 +167,7 @@ class Transport:
         timeouts: Timeouts | None = None,
         max_body: int = 4 * 1024 * 1024,
         allow_http: bool = False,
+        only_hosts: Collection[str] | None = None,
         user_agent: str = "",
     ) -> None:
         self.connections = connections
@@ -175,6 +177,7 @@ class Transport:
         self._timeouts = timeouts or Timeouts()
         self._max_body = max_body
         self._allow_http = allow_http
+        self._only_hosts = None if only_hosts is None else frozenset(host.lower() for host in only_hosts)
         self._start()
 
     def __enter__(self) -> Self:
@@ -323,6 +326,9 @@ class Transport:
             raise InputError(f"{url[:200]!r}: not an https URL")
         if parts.scheme == "http" and not self._allow_http:
             raise InputError(f"{url[:200]!r}: ACME needs https (RFC 8555 §6.1); allow_http=True sends it all the same")
+        if self._only_hosts is not None and host not in self._only_hosts:
+            allowed = ", ".join(sorted(self._only_hosts)) or "none"
+            raise InputError(f"{url[:200]!r}: not a host to send to; allowed: {allowed}")
         return parts.scheme, f"{host}:{port}"
 
     def _open(self, url: str) -> _Host:

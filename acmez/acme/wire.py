@@ -18,14 +18,13 @@ from email.utils import parsedate_to_datetime
 from typing import TypeAlias, TypeGuard, cast
 from urllib.parse import urljoin
 
-from .errors import InputError, MalformedAnswer
+from .errors import UNPRINTABLE, InputError, MalformedAnswer
 
 JSON: TypeAlias = "str | int | float | bool | Sequence[JSON] | Mapping[str, JSON] | None"
 JSONObject: TypeAlias = Mapping[str, JSON]
 
+_LONGEST_WORD = 300  # a DNS name has 253 characters
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*\Z")
-# What plays tricks on terminals and logs: control characters, bidi marks, lone surrogates.
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def b64encode(data: bytes) -> str:
@@ -55,7 +54,7 @@ def is_base64url(text: str) -> bool:
 
 def printable(text: str, limit: int = 2000) -> str:
     """Return *text* on one line, without what plays tricks on terminals and logs, cut to *limit*."""
-    clean = _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text[: limit + 1].replace("\n", " "))
+    clean = UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text[: limit + 1].replace("\n", " "))
     return clean if len(clean) <= limit else clean[:limit] + "..."
 
 
@@ -184,11 +183,19 @@ class Members:
         value = self.raw.get(name)
         return value if isinstance(value, str) and value else None
 
+    def word(self, name: str) -> str | None:
+        """A text that is shown to people and compared with known words, such as a status."""
+        value = self.text(name)
+        return None if value is None else printable(value, _LONGEST_WORD)
+
     def required_text(self, name: str) -> str:
         value = self.text(name)
         if value is None:
             raise self.malformed(name, "a string")
         return value
+
+    def required_word(self, name: str) -> str:
+        return printable(self.required_text(name), _LONGEST_WORD)
 
     def flag(self, name: str) -> bool:
         return self.raw.get(name) is True
@@ -249,7 +256,9 @@ def resolve(base: str, reference: str) -> str:
 
 
 def resolved(base: str, reference: str) -> str | None:
-    """Return *reference* as an absolute URL, `None` if it is not a URL at all."""
+    """Return *reference* as an absolute URL, `None` if it is not a URL at all: control characters are in none."""
+    if UNPRINTABLE.search(reference):
+        return None
     if reference.startswith("https://"):
         return reference
     try:
