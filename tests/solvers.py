@@ -330,7 +330,7 @@ def laboratory(**behaviour: Any) -> Iterator[Lab]:
 
 def assert_no_threads(besides: str = "acmez-testkit") -> None:
     """Fail if threads of the library still run, *besides* one kind; a moment to end is theirs."""
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + 10
     while (running := _threads(besides)) and time.monotonic() < deadline:
         running[0].join(0.01)
     assert not running

@@ -32,7 +32,7 @@ from tests.solvers import (
 
 Start = Callable[..., Lab]
 NAME = "www.example.org"
-PROMPT = 2.0  # seconds: far more than a cancelled call needs, far less than what was cancelled
+PROMPT = 10.0  # seconds: far more than a cancelled call needs, far less than what was cancelled
 
 
 @pytest.fixture
