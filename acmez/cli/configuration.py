@@ -1,4 +1,4 @@
-"""`acmez check`, `acmez plugins`, `acmez options` and `acmez schema`: nothing is sent."""
+"""`acmez check`, `acmez plugins`, `acmez options` and `acmez schema`: nothing is sent, but by `check --online`."""
 
 from __future__ import annotations
 
@@ -17,19 +17,27 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Tell everything that is wrong in a configuration.")
 @click.argument("file", type=FILE)
-def check(file: Path) -> None:
+@click.option("--online", is_flag=True, help="Also tell what the DNS says about the names; this is advice.")
+@click.option("--resolver", "resolvers", multiple=True, metavar="ADDRESS", help="Ask this one instead of the system's.")
+def check(file: Path, *, online: bool, resolvers: tuple[str, ...]) -> None:
     """Check a configuration FILE, and tell everything that is wrong in it."""
     from acmez.config import from_config, load_config
 
     from .failing import eab_hint
 
+    if resolvers and not online:
+        raise click.UsageError("--resolver is for --online")
     with from_config(file) as client:
         count = len(client.certificates)
-    config = load_config(file)
-    click.echo(f"{file}: fine ({count} {'certificate' if count == 1 else 'certificates'} from {config.directory})")
-    hint = eab_hint(config.directory)
-    if hint is not None and config.account.eab is None:
-        click.echo(f"note: {hint}")
+        config = load_config(file)
+        click.echo(f"{file}: fine ({count} {'certificate' if count == 1 else 'certificates'} from {config.directory})")
+        hint = eab_hint(config.directory)
+        if hint is not None and config.account.eab is None:
+            click.echo(f"note: {hint}")
+        if online:
+            from .online import advise
+
+            advise(client, file, resolvers)
 
 
 @click.command(short_help="List the installed plugins.")

@@ -36,11 +36,15 @@ _REFUSALS: dict[type[Exception], str] = {
 _WRONG = (dns.tsig.BadSignature, dns.tsig.BadTime, dns.tsig.BadKey, dns.tsig.BadAlgorithm, dns.message.UnknownTSIGKey)
 
 
-def question(name: dns.name.Name, kind: dns.rdatatype.RdataType, *, recursive: bool) -> dns.message.QueryMessage:
-    """Return a query with a random id, for a resolver or for an authoritative server."""
+def question(
+    name: dns.name.Name, kind: dns.rdatatype.RdataType, *, recursive: bool, validated: bool = True
+) -> dns.message.QueryMessage:
+    """Return a query with a random id, for a resolver (which may validate its answer) or an authoritative server."""
     message = dns.message.make_query(name, kind, use_edns=0, payload=_PAYLOAD)
     if not recursive:
         message.flags &= ~dns.flags.RD
+    if not validated:
+        message.flags |= dns.flags.CD
     return message
 
 

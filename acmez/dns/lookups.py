@@ -78,9 +78,18 @@ class Lookups:
         return self._background.run(work, scope)
 
     async def ask(
-        self, server: Asked, name: dns.name.Name, kind: dns.rdatatype.RdataType, *, recursive: bool
+        self,
+        server: Asked,
+        name: dns.name.Name,
+        kind: dns.rdatatype.RdataType,
+        *,
+        recursive: bool,
+        validated: bool = True,
     ) -> dns.message.Message:
         """Ask one server; never twice at the same time for the same.
+
+        Args:
+            validated: let a resolver check signatures, if it does at all.
 
         Raises:
             DnsError: no answer came.
@@ -88,9 +97,9 @@ class Lookups:
 
         async def once() -> dns.message.Message:
             async with self._slots:
-                return await ask(server, question(name, kind, recursive=recursive))
+                return await ask(server, question(name, kind, recursive=recursive, validated=validated))
 
-        return await self._shared((server, name, kind), once)
+        return await self._shared((server, name, kind, validated), once)
 
     async def resolve(self, name: dns.name.Name, kind: dns.rdatatype.RdataType) -> dns.message.Message:
         """Ask the resolvers until one has a usable answer.
