@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 import dns.flags
 import dns.message
@@ -40,6 +40,9 @@ class Finding:
 
     verdict: Verdict
     says: str
+
+
+_SILENCE = Finding(Verdict.UNSURE, "no resolver answers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,8 @@ class _Look:
             _told(self._delegation(name)),
             _told(self._dnssec(name)),
         )
+        if dnssec is _SILENCE:  # which says nothing about the name
+            caa, servers, delegation = _SILENCE, _SILENCE, _SILENCE
         return Report(subject.name, caa, servers, delegation if by_dns else None, dnssec)
 
     async def _caa(self, name: dns.name.Name, methods: Sequence[str], *, wildcard: bool) -> Finding:
@@ -185,23 +190,25 @@ class _Look:
 
     async def _dnssec(self, name: dns.name.Name) -> Finding:
         resolvers = await self._lookups.resolvers()
-        broken = await asyncio.gather(*(self._fails_to_validate(resolver, name) for resolver in resolvers))
-        bad = [str(resolver) for resolver, each in zip(resolvers, broken, strict=True) if each]
+        said = await asyncio.gather(*(self._validation(resolver, name) for resolver in resolvers))
+        bad = [str(resolver) for resolver, each in zip(resolvers, said, strict=True) if each == "broken"]
         if bad:
             return Finding(Verdict.WRONG, f"broken: {', '.join(bad)} answers only without validation")
-        if None in broken:
+        if {*said} == {"silent"}:
+            return _SILENCE
+        if {*said} != {"fine"}:
             return Finding(Verdict.UNSURE, "not every resolver answers")
         return Finding(Verdict.FINE, "not broken")
 
-    async def _fails_to_validate(self, resolver: Asked, name: dns.name.Name) -> bool | None:
-        """Whether a resolver has an answer only if asked not to validate (RFC 4035 §3.2.2); `None`: it has none."""
+    async def _validation(self, resolver: Asked, name: dns.name.Name) -> Literal["fine", "broken", "failing", "silent"]:
+        """Return "broken" if a resolver has an answer only if asked not to validate it (RFC 4035 §3.2.2)."""
         try:
             if not _failed(await self._lookups.ask(resolver, name, dns.rdatatype.SOA, recursive=True)):
-                return False
+                return "fine"
             bare = await self._lookups.ask(resolver, name, dns.rdatatype.SOA, recursive=True, validated=False)
         except DnsError:
-            return None
-        return None if _failed(bare) else True
+            return "silent"
+        return "failing" if _failed(bare) else "broken"
 
 
 async def _told(finding: Coroutine[Any, Any, Finding]) -> Finding:

@@ -216,6 +216,12 @@ class TestDnssec:
         assert (report.dnssec.verdict, report.dnssec.says) == ("unsure", "not every resolver answers")
 
 
+def test_resolvers_that_are_silent_say_nothing_about_a_name():
+    lookups = Lookups([Server("127.0.0.1", 1)])
+    (report,) = preflight([Subject("example.test", ("dns-01",))], lookups, CancelScope(30), identities=["ca.test"])
+    assert {(each.verdict, each.says) for each in report.findings} == {("unsure", "no resolver answers")}
+
+
 def test_what_many_names_share_is_asked_once(serving: Callable[[World], ScriptedServer]):
     server = serving(World())
     lookups = Lookups([Server(server.address, server.port)], port=server.port)
