@@ -95,6 +95,10 @@ chaos: $(VENV)/.dev pebble  ## obtain over bad networks and from bad CAs, beside
 chaos-quick: $(VENV)/.dev pebble  ## a sample of that with acmez alone, in less than a minute (ARGS="--seed 7")
 	@$(bin)/python -m chaos --quick $(ARGS)
 
+.PHONY: fuzz
+fuzz: $(VENV)/.dev  ## feed every parser new input (FUZZ_SECONDS=60; ARGS="chain links" FUZZ_SEED=7)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) $(bin)/python -m fuzz $(ARGS)
+
 .PHONY: clean
 clean:  ## remove everything that make has made
 	@rm -rf .venv .cache .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist htmlcov
