@@ -41,7 +41,7 @@ class Polling:
         timeout: seconds after which the wait is given up.
     """
 
-    first: float = 0.01
+    first: float = 0.004
     factor: float = 1.6
     longest: float = 5.0
     max_retry_after: float = 120.0

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -290,6 +291,7 @@ def _checked(response: Response) -> Response:
     raise problem_error(response)
 
 
+@cache
 def _user_agent() -> str:
     from importlib.metadata import PackageNotFoundError, version
 
