@@ -475,4 +475,4 @@ def test_a_library_that_is_not_installed_is_named_without_version(monkeypatch: p
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr("importlib.metadata.version", absent)
-    assert _user_agent() == "acmez"
+    assert _user_agent.__wrapped__() == "acmez"
