@@ -99,6 +99,14 @@ def test_a_challenge_without_type_is_left_out_and_unknown_ones_are_kept():
     assert challenge.raw["extra"] == 1
 
 
+def test_a_hundred_challenges_are_read_and_more_refused():
+    challenges = [{"type": "http-01", "url": f"/{number}"} for number in range(101)]
+
+    assert len(read({**EXAMPLE, "challenges": challenges[:100]}).challenges) == 100
+    with pytest.raises(MalformedAnswer, match=r"the authorization has 101 challenges \(limit: 100\)"):
+        read({**EXAMPLE, "challenges": challenges})
+
+
 def test_the_first_challenge_with_an_error_tells_the_problem():
     # step-ca: errors while still pending
     challenges = [{"type": "dns-01"}, {"type": "http-01", "error": {"type": "about:blank", "detail": "refused"}}]

@@ -75,6 +75,26 @@ class TestReading:
     def test_a_known_url_is_kept_whatever_the_answer_says(self):
         assert Order.from_response(response(EXAMPLE, location="/other"), URL).url == URL
 
+    @pytest.mark.parametrize(("identifiers", "limit"), [(0, 1000), (1, 1000), (101, 1010)])
+    def test_authorizations_are_read_up_to_a_limit_that_grows_with_the_identifiers(self, identifiers: int, limit: int):
+        def read(authorizations: int) -> Order:
+            raw: Raw = {
+                "identifiers": [{"type": "dns", "value": f"{number}.example"} for number in range(identifiers)],
+                "authorizations": [f"/{number}" for number in range(authorizations)],
+            }
+            return Order.from_response(response(raw), URL)
+
+        assert len(read(limit).authorizations) == limit
+        with pytest.raises(MalformedAnswer, match=rf"the order has {limit + 1} authorizations \(limit: {limit}\)"):
+            read(limit + 1)
+
+    def test_an_authorization_that_is_named_twice_is_one(self):
+        raw = {"authorizations": ["/1", "/2", "https://ca.example/1"] * 1000}
+
+        authorizations = Order.from_response(response(raw), URL).authorizations
+
+        assert authorizations == ("https://ca.example/1", "https://ca.example/2")
+
     @given(bodies(*EXAMPLE))
     def test_reading_raises_nothing_else(self, body: bytes):
         with contextlib.suppress(AcmeError):

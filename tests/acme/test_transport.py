@@ -628,6 +628,27 @@ class TestUrls:
 
         assert get(transport, f"{server.url}/a#b").ok
 
+    def test_a_pinned_host_is_sent_to_on_any_port_and_however_it_is_written(
+        self, server: LoopbackServer, authority: trustme.CA
+    ):
+        server.on("/", reply(200, "x"))
+        with LoopbackServer(authority) as other, opened(authority, only_hosts=["LOCALHOST"]) as pinned:
+            other.on("/", reply(200, "y"))
+
+            assert get(pinned, f"https://localhost:{server.port}/").body == b"x"
+            assert get(pinned, f"https://LocalHost:{other.port}/").body == b"y"
+
+    @pytest.mark.parametrize(
+        ("hosts", "allowed"), [(["localhost", "ca.example"], "ca.example, localhost"), ([], "none")]
+    )
+    def test_another_host_than_the_pinned_ones_is_refused(
+        self, server: LoopbackServer, authority: trustme.CA, hosts: list[str], allowed: str
+    ):
+        with opened(authority, only_hosts=hosts) as pinned:
+            with pytest.raises(InputError, match=rf"/a': not a host to send to; allowed: {allowed}$"):
+                post(pinned, f"{server.url}/a")
+            assert server.connections == 0
+
 
 class TestProxies:
     def test_https_goes_through_a_tunnel(self, server: LoopbackServer, authority: trustme.CA):
