@@ -19,7 +19,7 @@ from . import files
 from .acme.errors import InputError
 from .acme.jws import PrivateKey, public_jwk
 from .errors import KeyFileError
-from .options import Secret
+from .options import AnyPath, Secret
 
 KEY_TYPES: Mapping[str, Callable[[], PrivateKey]] = MappingProxyType(
     {
@@ -81,7 +81,7 @@ class FileKey:
 
     name: ClassVar[str] = "file"
 
-    path: Path
+    path: AnyPath
     type: str = "ec-p256"
     passphrase: Secret | None = field(default=None, repr=False)
     create: bool = True
@@ -107,7 +107,7 @@ class FileKey:
                 raise KeyFileError(f"{self.path}: the {purpose} key file does not exist") from None
         key = generate(self.type)
         try:
-            files.create(self.path, private_pem(key, self.passphrase), mode=0o600)
+            files.create(Path(self.path), private_pem(key, self.passphrase), mode=0o600)
         except FileExistsError:
             return self._load_of_other()
         except OSError as exc:
@@ -116,7 +116,7 @@ class FileKey:
 
     def _load(self) -> PrivateKey:
         try:
-            with self.path.open("rb") as file:
+            with Path(self.path).open("rb") as file:
                 mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
                 data = file.read(_MAX_FILE)
         except FileNotFoundError:

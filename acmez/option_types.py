@@ -5,13 +5,20 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import enum
+import os
 import types
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from .errors import PluginLoadError
+
+if TYPE_CHECKING:
+    AnyPath: TypeAlias = str | os.PathLike[str]
+else:
+    #: A path of an option: in Python it may be text; from a file it is a `Path`, relative to that file.
+    AnyPath = Path
 
 
 class Secret(str):

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar, cast
 from .acme.errors import AcmeError
 from .errors import ConfigError
 from .hints import did_you_mean
-from .option_types import SEQUENCES, TABLES, Secret, Slot, bare, is_secret, kind_of, shown, slots_of, words
+from .option_types import SEQUENCES, TABLES, AnyPath, Secret, Slot, bare, is_secret, kind_of, shown, slots_of, words
 
 T = TypeVar("T")
 
@@ -232,4 +232,4 @@ def _secrets(value: object) -> Iterator[str]:
             yield from _secrets(item)
 
 
-__all__ = ["Bound", "Secret", "bind", "build", "join"]
+__all__ = ["AnyPath", "Bound", "Secret", "bind", "build", "join"]

@@ -27,7 +27,7 @@ def main() -> None:
     client = acmez.Client(
         arguments.directory,
         solvers=[WebrootSolver(path=arguments.webroot)],
-        account_key=acmez.FileKey(Path("account.pem")),
+        account_key=acmez.FileKey("account.pem"),
         trust=arguments.trust,
     )
     with client:

@@ -13,6 +13,7 @@ from typing import ClassVar
 from acmez.acme.challenges import http_01
 from acmez.acme.identifier import Identifier, IdentifierType
 from acmez.acme.wire import is_base64url
+from acmez.options import AnyPath
 from acmez.protocols import CancelScope, Challenge, Handle
 
 from .errors import WebrootError
@@ -38,7 +39,7 @@ class WebrootSolver:
     name: ClassVar[str] = "http-webroot"
     challenge_type: ClassVar[str] = "http-01"
 
-    path: Path | None = None
+    path: AnyPath | None = None
     webroots: dict[str, Path] = field(default_factory=dict)
     mode: int = 0o644
 
