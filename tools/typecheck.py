@@ -31,7 +31,8 @@ def link_plugin_tests() -> dict[str, str]:
 
 def sources() -> list[str]:
     """Return what is there to check."""
-    core = [Path(name) for name in ("acmez", "tests", "examples", "benchmarks", "chaos", "fuzz", "tools", "conftest.py")]
+    names = "acmez", "tests", "examples", "benchmarks", "chaos", "fuzz", "tools", "conftest.py"
+    core = [Path(name) for name in names]
     packages = sorted(Path("plugins").glob("acmez-*/acmez_*"))
     return [str(path) for path in [*core, *packages] if path.exists()]
 
