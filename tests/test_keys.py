@@ -116,7 +116,7 @@ def test_a_missing_file_is_made_for_its_owner_alone_whatever_the_umask_is(tmp_pa
 
 
 def test_a_path_can_be_text_and_the_type_a_wish(tmp_path: Path):
-    made = FileKey(str(tmp_path / "key.pem"), type="ec-p384").get("account")  # type: ignore[arg-type]
+    made = FileKey(str(tmp_path / "key.pem"), type="ec-p384").get("account")
     assert isinstance(made, ec.EllipticCurvePrivateKey)
     assert made.curve.name == "secp384r1"
 
