@@ -234,8 +234,10 @@ def test_threads_of_the_callers_own_end_with_the_scope(start: Start):
     results: list[Issued] = []
     with ThreadPoolExecutor(2) as threads, pytest.raises(Cancelled, match="enough"):
         tell(lab.client(solver).obtain_many(names(9), executor=threads, at_once=4, scope=scope), results)
+    assert results
     assert all(isinstance(each.error, Cancelled) for each in results)
-    assert "cancelled before it began" in {str(each.error) for each in results}
+    # Those that waited for a thread never began, unless one was quicker than the cancellation.
+    assert {str(each.error) for each in results} <= {"enough", "cancelled before it began"}
     assert solver.left == set()
 
 
