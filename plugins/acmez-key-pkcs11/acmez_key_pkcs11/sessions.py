@@ -30,7 +30,9 @@ _LOST = (
     pkcs11.DeviceRemoved,
     pkcs11.TokenNotPresent,
 )
-_lock = threading.Lock()
+# One caller at a time, whichever token it is about: listing the tokens from several threads at once has been
+# seen to crash the process inside SoftHSM.
+_lock = threading.RLock()
 _tokens: dict[tuple[str, bytes, str], TokenSession] = {}
 
 
@@ -40,7 +42,6 @@ class TokenSession:
     def __init__(self, slot: pkcs11.Slot, label: str) -> None:
         self._slot = slot
         self._label = label
-        self._lock = threading.RLock()
         self._session: pkcs11.Session | None = None
         self._wrong_pins: set[bytes] = set()
 
@@ -53,7 +54,7 @@ class TokenSession:
         Raises:
             Pkcs11Error: there is no session to be had, or the operation failed.
         """
-        with self._lock:
+        with _lock:
             try:
                 if self._session is not None:
                     try:
@@ -115,17 +116,17 @@ def find_token(module: Path, address: Address) -> TokenSession:
     Raises:
         Pkcs11Error: the module cannot be loaded, or there is no such token, or more than one.
     """
-    try:
-        tokens = [*pkcs11.lib(str(module)).get_tokens()]
-    except (RuntimeError, OSError) as error:  # PKCS11Error is a RuntimeError
-        raise Pkcs11Error(f"module '{module}': {reason(error)}") from error
-    matching = [token for token in tokens if _matches(token, address)]
-    if len(matching) != 1:
-        wanted = " ".join(f"{name} {value!r}" for name, value in address.token.items())
-        there = ", ".join(repr(token.label) for token in matching or tokens) or "none"
-        raise Pkcs11Error(f"token: {'several have' if matching else 'none has'} {wanted} (there: {there})")
-    (token,) = matching
     with _lock:
+        try:
+            tokens = [*pkcs11.lib(str(module)).get_tokens()]
+        except (RuntimeError, OSError) as error:  # PKCS11Error is a RuntimeError
+            raise Pkcs11Error(f"module '{module}': {reason(error)}") from error
+        matching = [token for token in tokens if _matches(token, address)]
+        if len(matching) != 1:
+            wanted = " ".join(f"{name} {value!r}" for name, value in address.token.items())
+            there = ", ".join(repr(token.label) for token in matching or tokens) or "none"
+            raise Pkcs11Error(f"token: {'several have' if matching else 'none has'} {wanted} (there: {there})")
+        (token,) = matching
         key = str(module), token.serial, token.label
         return _tokens.setdefault(key, TokenSession(token.slot, token.label))
 
