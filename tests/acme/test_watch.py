@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+
+import pytest
 
 from acmez.acme import CancelScope
 from acmez.acme.watch import Watch
@@ -16,8 +19,19 @@ class Flight:
         self.aborted.set()
 
 
+@pytest.fixture(autouse=True)
+def others() -> Iterator[None]:
+    """Threads that linger from earlier tests are not this test's."""
+    _others.update(watchers())
+    yield
+    _others.clear()
+
+
+_others: set[threading.Thread] = set()
+
+
 def watchers() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "acmez-watch"]
+    return [t for t in threading.enumerate() if t.name == "acmez-watch" and t not in _others]
 
 
 def test_what_is_overdue_is_aborted_and_what_is_not_is_left_alone():

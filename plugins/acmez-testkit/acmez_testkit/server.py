@@ -6,6 +6,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import traceback
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import BinaryIO
@@ -76,8 +77,8 @@ class HttpsServer:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:
                 connection = self._context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
-            except OSError:  # the client is gone already
-                raw.close()
+            except OSError as error:  # the client is gone already
+                _close_half_made(error)
                 continue
             thread = threading.Thread(
                 target=self._serve, args=(connection,), name="acmez-testkit-connection", daemon=True
@@ -169,3 +170,11 @@ def _head(response: Response, *, closing: bool) -> bytes:
     if closing:
         lines.append("Connection: close")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def _close_half_made(error: OSError) -> None:
+    """Close what `wrap_socket` leaves behind: CPython 3.11 and 3.12 do not close it themselves."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        half_made = frame.f_locals.get("self")
+        if isinstance(half_made, ssl.SSLSocket):
+            half_made.close()
