@@ -24,6 +24,9 @@ projects := $(wildcard plugins/acmez-*/pyproject.toml)
 editable  = $(foreach project,$(1),--editable $(patsubst %/,%,$(dir $(project))))
 demo     := $(wildcard plugins/acmez-http-standalone/pyproject.toml plugins/acmez-testkit/pyproject.toml)
 say       = echo "$(1)"
+# Tests find free ports, and another process may take one before it is used: what failed beside others must pass alone.
+again     = { $(call say,what failed is run once more, alone); \
+              $(bin)/pytest --last-failed --last-failed-no-failures none $(ARGS); }
 
 .PHONY: help
 help:  ## show this list
@@ -35,7 +38,7 @@ demo: $(VENV)/.demo  ## get a certificate from a CA on this machine, step by ste
 
 .PHONY: test
 test: $(VENV)/.dev pebble  ## run every test of the core and of all plugins
-	@$(bin)/pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
+	@$(bin)/pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS) || $(again)
 
 .PHONY: lint
 lint: $(VENV)/.dev  ## check style, formatting and types
