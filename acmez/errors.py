@@ -112,6 +112,11 @@ class TryAgainLater(IssuanceError):
         super().__init__(message, order_url=order_url)
         self.not_before = not_before
 
+    @property
+    def resume(self) -> str | None:
+        """The order to go on with; with a journal, obtaining for the same names again does so."""
+        return self.order_url
+
 
 class CertificateError(AcmezError):
     """The CA issued something else than was asked for."""

@@ -357,6 +357,7 @@ def test_retry_after_beyond_the_patience_says_when_to_come_back(start: Start, as
     client = lab.client(solver)
     with pytest.raises(TryAgainLater) as raised:
         client.obtain([NAME])
+    assert raised.value.resume == raised.value.order_url is not None
     wait = raised.value.not_before - datetime.now(UTC)
     assert timedelta(minutes=58) < wait <= timedelta(minutes=60, seconds=1)
     assert raised.value.order_url == lab.ca.orders[0].url
