@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from .errors import AcmeError, InputError, MalformedAnswer
 from .jws import SigningKey
 from .transport import Response
-from .wire import JSONObject, Members, parse_json, parse_object
+from .wire import JSON, JSONObject, Members, parse_json, parse_object
 
 
 class AccountStatus(StrEnum):
@@ -70,6 +70,11 @@ class Account:
             raw=raw,
         )
 
+    def changed(self, contact: Sequence[str] | None, *, agreed: bool) -> Account:
+        """Return the account with other contacts, unless they are `None`, and once it has *agreed* to the terms."""
+        contacts = self.contact if contact is None else tuple(contact)
+        return replace(self, contact=contacts, terms_of_service_agreed=agreed or self.terms_of_service_agreed)
+
     def updated(self, response: Response, *, otherwise: Account) -> Account:
         """Return the account as the answer to a change tells it; some CAs' answers tell nothing."""
         return Account.from_response(response, self.key, self.url) if response.body.strip() else otherwise
@@ -103,6 +108,20 @@ def check_contacts(contact: Sequence[str]) -> tuple[str, ...]:
         if value.lower().startswith("mailto:") and ("?" in value or "," in value or "@" not in value):
             raise InputError(f"contact: {value!r}: a mailto: URL holds one address and no header fields")
     return tuple(contact)
+
+
+def account_payload(contact: Sequence[str] | None, *, agreed: bool) -> dict[str, JSON]:
+    """Return what newAccount or an update says of contacts, unless they are `None`, and of the terms of service.
+
+    Raises:
+        InputError: a contact is not one that RFC 8555 §7.3 allows.
+    """
+    payload: dict[str, JSON] = {}
+    if contact is not None:
+        payload["contact"] = check_contacts(contact)
+    if agreed:
+        payload["termsOfServiceAgreed"] = True
+    return payload
 
 
 def listed_urls(response: Response, member: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Self
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from .account import Account, AccountStatus, check_contacts
+from .account import Account, AccountStatus, account_payload
 from .authorization import FINAL as FINAL_AUTHORIZATION
 from .authorization import Authorization, AuthorizationStatus
 from .certificate import Chain, RevocationReason
@@ -26,14 +26,14 @@ from .order import AutoRenewal, Order, OrderStatus, new_order_payload
 from .pace import Pace
 from .polling import Polling, poll
 from .problem import BLANK, AlreadyRevoked, ErrorType, ProblemError
-from .renewal import RenewalInfo, certificate_id
+from .renewal import RenewalInfo, certificate_name
 from .retry import DefaultRetry, RetryPolicy
 from .rollover import after_key_change
 from .scope import CancelScope
 from .session import Observe, Session
 from .signed import SignedRequests
 from .transport import Response, Transport
-from .wire import JSON, JSONObject, b64encode, is_base64url
+from .wire import JSON, JSONObject, b64encode
 
 PEM_CHAIN = "application/pem-certificate-chain"
 
@@ -116,11 +116,7 @@ class Client(SignedRequests):
             UserActionRequired: the terms of service must be agreed to.
             ExternalAccountRequired: the CA wants an external account binding.
         """
-        payload: dict[str, JSON] = {}
-        if contacts := check_contacts(contact):
-            payload["contact"] = contacts
-        if terms_of_service_agreed:
-            payload["termsOfServiceAgreed"] = True
+        payload = account_payload(contact or None, agreed=terms_of_service_agreed)
         if external_account is not None:
             url = self.directory(scope=scope).require("newAccount")
             payload["externalAccountBinding"] = external_account.binding(key.jwk, url)
@@ -150,11 +146,18 @@ class Client(SignedRequests):
                 raise
             return self.find_account(account.key, scope=scope)
 
-    def update_account(self, account: Account, *, contact: Sequence[str], scope: CancelScope | None = None) -> Account:
-        """Replace the contacts, by none if *contact* is empty (RFC 8555 §7.3.2)."""
-        payload: JSONObject = {"contact": check_contacts(contact)}
+    def update_account(
+        self,
+        account: Account,
+        *,
+        contact: Sequence[str] | None = None,
+        terms_of_service_agreed: bool = False,
+        scope: CancelScope | None = None,
+    ) -> Account:
+        """Replace the contacts (RFC 8555 §7.3.2), by none if *contact* is empty, or agree to new terms (§7.3.3)."""
+        payload = account_payload(contact, agreed=terms_of_service_agreed)
         response = self._post(account, account.url, payload, "updateAccount", scope, repeatable=True)
-        return account.updated(response, otherwise=replace(account, contact=tuple(contact)))
+        return account.updated(response, otherwise=account.changed(contact, agreed=terms_of_service_agreed))
 
     def deactivate_account(self, account: Account, *, scope: CancelScope | None = None) -> Account:
         """Deactivate the account for ever (RFC 8555 §7.3.6)."""
@@ -490,9 +493,7 @@ class Client(SignedRequests):
         Raises:
             UnsupportedError: the server does not say.
         """
-        name = certificate if isinstance(certificate, str) else certificate_id(certificate)
-        if not all(is_base64url(part) for part in name.split(".", 1)) or "." not in name:
-            raise InputError(f"{name[:200]!r}: not the id of a certificate (RFC 9773 §4.1)")
+        name = certificate_name(certificate)
         base = self.directory(scope=scope).require("renewalInfo")
         # Information that makes no sense is a long-term failure: not to be asked for again now (RFC 9773 §4.3.3).
         response = self.session.get(f"{base.rstrip('/')}/{name}", "renewalInfo", scope=scope, accept="application/json")

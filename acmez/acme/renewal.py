@@ -12,7 +12,7 @@ from cryptography.x509.oid import ExtensionOID
 from .errors import AcmeError, InputError, MalformedAnswer
 from .problem import ErrorType, ProblemError
 from .transport import Response
-from .wire import JSONObject, Members, b64encode, parse_object, parse_timestamp
+from .wire import JSONObject, Members, b64encode, is_base64url, parse_object, parse_timestamp
 
 _MIN_RETRY = 60.0
 _MAX_RETRY = 86400.0
@@ -102,6 +102,18 @@ def certificate_id(certificate: x509.Certificate) -> str:
     # The DER content octets: a leading zero keeps the number positive.
     octets = serial.to_bytes(serial.bit_length() // 8 + 1, "big", signed=True)
     return f"{b64encode(identifier)}.{b64encode(octets)}"
+
+
+def certificate_name(certificate: x509.Certificate | str) -> str:
+    """Return the `certificate_id` of a certificate, or the text if it can be one.
+
+    Raises:
+        InputError: it has none, or cannot be one.
+    """
+    name = certificate if isinstance(certificate, str) else certificate_id(certificate)
+    if not all(is_base64url(part) for part in name.split(".", 1)) or "." not in name:
+        raise InputError(f"{name[:200]!r}: not the id of a certificate (RFC 9773 §4.1)")
+    return name
 
 
 def refuses_replaces(error: AcmeError) -> bool:

@@ -250,6 +250,17 @@ class TestAccounts:
         assert only(server, "/acct/1") == {"contact": contact}
         assert (updated.url, updated.contact) == (account.url, tuple(contact))
 
+    def test_changed_terms_are_agreed_to_and_the_contacts_stay(
+        self, server: LoopbackServer, client: Client, account: Account
+    ):
+        server.on("/acct/1", reply(200))
+        known = replace(account, contact=("mailto:a@example.com",), terms_of_service_agreed=None)
+
+        updated = client.update_account(known, terms_of_service_agreed=True)
+
+        assert only(server, "/acct/1") == {"termsOfServiceAgreed": True}
+        assert updated == replace(known, terms_of_service_agreed=True)
+
     def test_an_empty_answer_to_an_update_loses_nothing(self, server: LoopbackServer, client: Client, account: Account):
         server.on("/acct/1", reply(200))
         known = replace(account, orders=f"{server.url}/orders/1", contact=("mailto:a@example.com",))
