@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .servers import Asked
@@ -39,6 +40,11 @@ class Health:
         silence = self._silent.get(server)
         return silence is not None and time.monotonic() - silence.since >= self._dead_after
 
-    def is_due(self, server: Asked) -> bool:
-        """Whether to ask it: a dead one only now and then."""
-        return not self.is_dead(server) or time.monotonic() - self._silent[server].asked >= _PROBE
+    def due(self, servers: Sequence[Asked]) -> frozenset[Asked]:
+        """Return which of them to ask: dead ones only now and then, but all of them if nobody else is left."""
+        dead = {server for server in servers if self.is_dead(server)}
+        if dead.issuperset(servers):
+            return frozenset(servers)
+        now = time.monotonic()
+        resting = {server for server in dead if now - self._silent[server].asked < _PROBE}
+        return frozenset(servers) - resting

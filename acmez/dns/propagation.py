@@ -101,7 +101,7 @@ class Propagation:
             servers, zone, strict = await self._servers(name)
         except DnsError as error:
             return View((Sight(text_of(name), good=False, says=str(error)),), good=False)
-        asked = await asyncio.gather(*(self._ask(server, name, recursive=False) for server in servers))
+        asked = await self._ask_all(servers, name, recursive=False)
         answers = dict(zip(servers, asked, strict=True))
         targets = {alias for each in asked if (alias := _alias(each, name)) is not None}
         behind = {target: await self._behind(target, value, (*trail, name)) for target in sorted(targets)}
@@ -117,7 +117,7 @@ class Propagation:
             resolvers = await self._lookups.resolvers()
         except DnsError as error:
             return View((Sight(text_of(name), good=False, says=str(error)),), good=False)
-        asked = await asyncio.gather(*(self._ask(resolver, name, recursive=True) for resolver in resolvers))
+        asked = await self._ask_all(resolvers, name, recursive=True)
         sights = [
             self._resolver_sight(each, answer, name, value) for each, answer in zip(resolvers, asked, strict=True)
         ]
@@ -132,9 +132,17 @@ class Propagation:
         located = await self._lookups.locate(name, follow=False)
         return [*await self._lookups.nameservers(located.zone.name, self._families)], located.zone, True
 
+    async def _ask_all(
+        self, servers: Sequence[Asked], name: dns.name.Name, *, recursive: bool
+    ) -> list[dns.message.Message | DnsError]:
+        """Ask those that are worth it, and return an entry for every one."""
+        due = self._health.due(servers)
+        asked = [server for server in servers if server in due]
+        heard = await asyncio.gather(*(self._ask(server, name, recursive=recursive) for server in asked))
+        answers = dict(zip(asked, heard, strict=True))
+        return [answers.get(server, DnsError("no answer to anybody")) for server in servers]
+
     async def _ask(self, server: Asked, name: dns.name.Name, *, recursive: bool) -> dns.message.Message | DnsError:
-        if not self._health.is_due(server):
-            return DnsError("no answer to anybody")
         began = time.monotonic()
         try:
             answer = await self._lookups.ask(server, name, dns.rdatatype.TXT, recursive=recursive)

@@ -222,6 +222,15 @@ class TestDeadServers:
         waiter = DnsPropagation(nameservers=[alive.where, "2001:db8::1"], timeout=0.05, dead_after=3600.0)
         waiter.wait(CHALLENGE, scope)
 
+    def test_if_all_are_dead_they_are_asked_at_each_look(self, start, scope, impatient):
+        def late(query: dns.message.Message) -> list[dns.message.Message]:
+            return [answer(query, RECORD)] if len(server.asked) > 4 else []
+
+        server = start(late)
+        waiter = DnsPropagation(nameservers=[server.where], dead_after=0.01, interval=0.01, timeout=20.0)
+        waiter.wait(CHALLENGE, scope)
+        assert len(server.asked) == 5, "two looks with two datagrams each, and a third look"
+
     def test_if_all_are_dead_that_is_told(self, start, impatient):
         dead = start(silent)
         waiter = DnsPropagation(nameservers=[dead.where], dead_after=0.01, timeout=0.05)
