@@ -30,7 +30,7 @@ class FetchError(AcmezError):
     """No usable answer came."""
 
 
-class UnreachableError(FetchError):
+class NoConnectionError(FetchError):
     """There is no connection, so nobody saw the request."""
 
 
@@ -78,7 +78,7 @@ def resolve(target: Target, deadline: float, scope: CancelScope) -> Sequence[Add
     """Return the addresses of the host, in the system's order of preference.
 
     Raises:
-        UnreachableError: there is none.
+        NoConnectionError: there is none.
         Cancelled: *scope* ended.
     """
     found: list[Address] = []
@@ -98,7 +98,7 @@ def resolve(target: Target, deadline: float, scope: CancelScope) -> Sequence[Add
     threading.Thread(target=look_up, name="acmez-lookup", daemon=True).start()
     scope.wait(done, max(0.0, deadline - time.monotonic()))
     if not found:
-        raise UnreachableError(f"the name does not resolve: {' '.join(failures) or 'no answer in time'}")
+        raise NoConnectionError(f"the name does not resolve: {' '.join(failures) or 'no answer in time'}")
     return list(dict.fromkeys(found))
 
 
@@ -109,7 +109,7 @@ def get(target: Target, address: Address, deadline: float, scope: CancelScope) -
         deadline: on the monotonic clock.
 
     Raises:
-        UnreachableError: there is no connection to *address*.
+        NoConnectionError: there is no connection to *address*.
         FetchError: there is one, and no HTTP answer came over it.
         Cancelled: *scope* ended.
     """
@@ -139,7 +139,7 @@ def _connect(address: Address, deadline: float, scope: CancelScope) -> _Line:
             raise
     except OSError as error:
         scope.check()
-        raise UnreachableError(_reason(error)) from error
+        raise NoConnectionError(_reason(error)) from error
     return line
 
 

@@ -14,7 +14,7 @@ from acmez.acme.scope import CancelScope
 from acmez.errors import AcmezError
 from acmez.protocols import Challenge
 
-from .fetching import Address, FetchError, Page, Target, UnreachableError, get, resolve
+from .fetching import Address, FetchError, NoConnectionError, Page, Target, get, resolve
 
 _LONGEST_LOOK = 10.0  # Boulder gives a validation no more
 _LONGEST_PAUSE = 10.0
@@ -88,7 +88,7 @@ class HttpSelfCheck:
         target = self._target(expected.url)
         try:
             addresses = resolve(target, min(gives_up, time.monotonic() + _LONGEST_LOOK), scope)
-        except UnreachableError as error:
+        except NoConnectionError as error:
             return str(error)
         outcomes: dict[Address, FetchError | None] = {}
         for address in addresses[:_MOST_ADDRESSES]:
@@ -159,9 +159,9 @@ def _get_anywhere(target: Target, deadline: float, scope: CancelScope) -> Page:
     for address in resolve(target, deadline, scope):
         try:
             return get(target, address, deadline, scope)
-        except UnreachableError as error:
+        except NoConnectionError as error:
             unreachable.append(f"{address}: {error}")
-    raise UnreachableError(", ".join(unreachable))
+    raise NoConnectionError(", ".join(unreachable))
 
 
 def _difference(page: Page, expected: HttpAnswer) -> str | None:
@@ -180,7 +180,7 @@ def _verdict(outcomes: Mapping[Address, FetchError | None]) -> str | None:
         all(error is None for address, error in outcomes.items() if address.family == family)
         for family in {address.family for address in outcomes}
     )
-    wrong = [error for error in outcomes.values() if error and not isinstance(error, UnreachableError)]
+    wrong = [error for error in outcomes.values() if error and not isinstance(error, NoConnectionError)]
     if answered and not wrong:
         return None
     return "; ".join(f"{address}: {error}" for address, error in outcomes.items() if error)
