@@ -21,6 +21,7 @@ _COMMANDS = {
     "providers": "providers",
     "options": "configuration",
     "schema": "configuration",
+    "explain": "explaining",
     "new-plugin": "new_plugin",
     "demo": "demonstration",
 }
