@@ -21,8 +21,16 @@ PYTHON    ?= $(call first_of,python3 python3.13 python3.12 python3.11)
 bin      := $(VENV)/bin
 pip      := $(bin)/python -m pip --quiet --disable-pip-version-check
 projects := $(wildcard plugins/acmez-*/pyproject.toml)
-editable  = $(foreach project,$(1),--editable $(patsubst %/,%,$(dir $(project))))
+folders   = $(patsubst %/,%,$(dir $(1)))
 demo     := $(wildcard plugins/acmez-http-standalone/pyproject.toml plugins/acmez-testkit/pyproject.toml)
+# A wheel runs nothing while it is installed, and needs no tools that are not locked; Macs may lack one.
+locked   := $(pip) install --require-hashes $(if $(filter Darwin,$(shell uname)),,--only-binary :all:) --requirement
+editable  = $(pip) install --no-deps --no-build-isolation --editable '.[cli]' $(addprefix --editable ,$(call folders,$(1)))
+# Resolved for every platform and Python at once; what is locked already stays as it is.
+compile   = $(bin)/uv --quiet --no-python-downloads --cache-dir .cache/uv pip compile --universal --python-version 3.11 \
+              --generate-hashes --custom-compile-command 'make lock' --no-emit-package acmez \
+              $(addprefix --no-emit-package ,$(notdir $(call folders,$(projects)))) $(ARGS)
+in_house  = printf -- '-e ./%s\n' '.[cli]' $(call folders,$(1))
 say       = echo "$(1)"
 # Tests find free ports, and another process may take one before it is used: what failed beside others must pass alone.
 again     = { $(call say,what failed is run once more, alone); \
@@ -64,6 +72,13 @@ cover: $(VENV)/.dev pebble  ## run every test and show the lines and branches th
 .PHONY: wheels
 wheels: $(VENV)/.dev  ## build each wheel and install it alone into an empty environment
 	@$(bin)/python tools/check_wheels.py
+
+.PHONY: lock
+lock: $(VENV)/.tools  ## lock what is installed, with hashes (ARGS="--upgrade" for new versions)
+	@$(call in_house,$(projects)) | $(compile) - tools/dev-requirements.in --output-file tools/dev-requirements.txt
+	@$(call in_house,$(demo)) | $(compile) - tools/build-requirements.in --constraint tools/dev-requirements.txt \
+	  --output-file tools/demo-requirements.txt
+	@$(compile) tools/go-requirements.in --output-file tools/go-requirements.txt
 
 .PHONY: test-pythons
 test-pythons:  ## run every test on each of Python 3.11, 3.12 and 3.13 that is installed
@@ -116,13 +131,19 @@ $(VENV)/.python:
 	@$(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
-$(VENV)/.demo: pyproject.toml $(demo) | $(VENV)/.python
+$(VENV)/.demo: pyproject.toml $(demo) tools/demo-requirements.txt | $(VENV)/.python
 	@$(call say,installing acmez and what the demo needs into $(VENV))
-	@$(pip) install --editable '.[cli]' $(call editable,$(demo))
+	@$(locked) tools/demo-requirements.txt
+	@$(call editable,$(demo))
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml $(projects) tools/dev-requirements.txt | $(VENV)/.python
-	@$(call say,installing acmez with its plugins and the tools into $(VENV))
-	@$(pip) install --requirement tools/dev-requirements.txt
-	@$(pip) install --no-build-isolation --editable '.[cli]' $(call editable,$(projects))
+$(VENV)/.tools: tools/dev-requirements.txt | $(VENV)/.python
+	@$(call say,installing the tools and what the plugins need into $(VENV))
+	@$(locked) $<
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml $(projects) $(VENV)/.tools
+	@$(call say,installing acmez with its plugins into $(VENV))
+	@$(call editable,$(projects))
+	@$(pip) check >&2 || { $(call say,what a pyproject.toml asks for is not locked: make lock) >&2; exit 1; }
 	@touch $@ $(VENV)/.demo

