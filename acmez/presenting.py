@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from contextvars import copy_context
 
 from . import events
 from .acme.challenge import Challenge
@@ -104,7 +105,7 @@ class Presenting:
         """Start cleaning up beside what follows; `clean_up` waits for it."""
         if any(subject.claimed for subject in subjects):
             self._cleaning = threading.Thread(
-                target=self._clean_up_all, args=(subjects,), name="acmez-clean-up", daemon=True
+                target=copy_context().run, args=(self._clean_up_all, subjects), name="acmez-clean-up", daemon=True
             )
             self._cleaning.start()
 
@@ -157,14 +158,14 @@ class Presenting:
                 self._report(subject, error)
 
     def _remove(self, route: Route, claimed: Sequence[Subject], scope: CancelScope) -> None:
-        """Let the solver clean up, but for answers that another order still shows."""
+        """Let the solver clean up, but for answers that stay, or that another order still shows."""
         solver = route.solver
         last: list[tuple[Challenge, Handle | None]] = []
         done: list[Challenge] = []
         for subject in claimed:
             challenge = subject.current.challenge
             unused, handle = self._engine.guards.release(solver, challenge)
-            if unused:
+            if unused and not challenge.persistent:
                 last.append((challenge, handle))
             else:
                 done.append(challenge)
@@ -186,6 +187,6 @@ class Presenting:
                 self._report(subject, f"not done within {self._engine.cleanup_timeout:g} s")
 
     def _report(self, subject: Subject, error: str | None) -> None:
-        if error is not None:
-            log.warning("%s: cleaning up with %r failed: %s", subject.name, subject.current.route.label, error)
+        if error is None and subject.current.challenge.persistent:
+            return  # it is still there
         self._engine.emit(events.ChallengeCleanedUp(**subject.about(self._order), error=error))

@@ -45,7 +45,7 @@ class Solver(Component, Protocol):
         """Remove what `present` made, and nothing else.
 
         MUST be idempotent, MUST NOT need that `present` finished. It runs under a deadline of its own,
-        also when the caller was cancelled.
+        also when the caller was cancelled. Not called for what stays: the record of dns-persist-01.
         """
         ...
 
@@ -66,6 +66,33 @@ class KeyProvider(Component, Protocol):
 
     def get(self, purpose: str) -> PrivateKey:
         """Return the key for *purpose*: "account" or "certificate"."""
+        ...
+
+
+@runtime_checkable
+class Replaceable(Protocol):
+    """A key provider that keeps the account's next key beside the present one until the CA has taken it.
+
+    What it keeps survives a crash from the moment `keep_next` returns.
+
+    Args:
+        ca: the CA's directory URL: another CA's account stays with the present key.
+    """
+
+    def next(self, ca: str) -> PrivateKey | None:
+        """Return the next key, `None` if none is kept."""
+        ...
+
+    def keep_next(self, ca: str, key: PrivateKey) -> None:
+        """Keep the next key."""
+        ...
+
+    def take_next(self, ca: str) -> None:
+        """Put the next key in the place of the present one, at once or not at all."""
+        ...
+
+    def drop_next(self, ca: str) -> None:
+        """Keep the present key only."""
         ...
 
 
@@ -144,6 +171,7 @@ __all__ = [
     "KeyProvider",
     "Listing",
     "Locking",
+    "Replaceable",
     "RetryPolicy",
     "SelfWaiting",
     "Signalling",

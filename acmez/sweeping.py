@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from . import events
 from .acme.scope import CancelScope
 from .crew import side_by_side
-from .engine import Engine, log
+from .engine import Engine
 from .errors import PluginNotFoundError
 from .subject import reason_of
 
@@ -38,7 +38,6 @@ def sweep(
         error = None if outcome.error is None else reason_of(outcome.error)
         if error is not None:
             problems.append(f"{answer.challenge}: {answer.solver}: {error}")
-            log.warning("%s: sweeping with %r failed: %s", answer.challenge, answer.solver, error)
         engine.emit(
             events.ChallengeCleanedUp(
                 identifier=answer.challenge.name,
@@ -56,6 +55,7 @@ def _sweep_one(engine: Engine, journal: Journal, answer: Answer, scope: CancelSc
     if not routes:
         raise PluginNotFoundError(f"there is no solver {answer.solver!r} for {challenge.type} any more")
     route = max(routes, key=lambda route: route.matches(challenge.identifier, wildcard=challenge.wildcard))
-    with engine.guards.exclusive(route.solver, [challenge], scope):
-        route.solver.clean_up(challenge, answer.handle, scope)
+    if not challenge.persistent:
+        with engine.guards.exclusive(route.solver, [challenge], scope):
+            route.solver.clean_up(challenge, answer.handle, scope)
     journal.swept(answer)

@@ -59,6 +59,17 @@ def test_what_is_left_is_cleaned_up_with_its_handle_and_told(journal: Journal, z
     }
 
 
+def test_the_answer_to_a_persistent_challenge_is_forgotten_and_stays(journal: Journal, zone: Records):
+    persistent = challenge(kind="dns-persist-01")
+    solver = PersistentSolver(zone=zone)
+    leave(journal, solver, [persistent], label="persistent")
+    with client(journal, solver) as sweeper:
+        assert sweeper.sweep() == []
+    assert solver.calls == [("present", "example.org")]
+    with client(journal) as sweeper:
+        assert sweeper.sweep() == []  # which would tell that there is no such solver any more
+
+
 def test_what_cannot_be_cleaned_up_stays_for_the_next_time(
     journal: Journal, zone: Records, caplog: pytest.LogCaptureFixture
 ):
@@ -68,7 +79,7 @@ def test_what_cannot_be_cleaned_up_stays_for_the_next_time(
     leave(journal, TxtSolver(zone=zone), [APEX])
     with client(journal, TxtSolver(zone=zone, on_clean_up=refuse)) as sweeper:
         assert sweeper.sweep() == ["example.org by dns-01: txt: the provider is down"]
-    assert "sweeping with 'txt' failed: the provider is down" in caplog.text
+    assert "cleaning up with 'txt' failed: the provider is down" in caplog.text
     with client(journal, TxtSolver(zone=zone)) as sweeper:
         assert sweeper.sweep() == []
     assert zone.records == {}
@@ -82,6 +93,14 @@ def test_a_solver_that_is_gone_is_told(journal: Journal, zone: Records):
             assert sweeper.sweep() == [told]
     with client(journal, TxtSolver(zone=zone)) as sweeper:
         assert sweeper.sweep() == []
+
+
+class PersistentSolver(TxtSolver):
+    name = "persistent"
+    challenge_type = "dns-persist-01"
+
+    def show(self, challenge: Challenge) -> None:
+        self.zone.add("_validation-persist.example.org", "it stays")
 
 
 class HttpSolver(TxtSolver):

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from .account import Account
 from .challenge import Challenge
+from .directory import Meta
 from .errors import MalformedAnswer
 from .identifier import Identifier
 from .problem import Problem
@@ -58,8 +59,14 @@ class Authorization:
     raw: JSONObject = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def from_response(cls, response: Response, account: Account, url: str | None = None) -> Authorization:
-        """Read an authorization; *url* is its URL where it is known already.
+    def from_response(
+        cls, response: Response, account: Account, url: str | None = None, *, meta: Meta | None = None
+    ) -> Authorization:
+        """Read an authorization.
+
+        Args:
+            url: its URL where it is known already.
+            meta: the directory's, for the challenges.
 
         Raises:
             MalformedAnswer: the answer is no authorization, or newAuthz does not say where it is.
@@ -95,6 +102,7 @@ class Authorization:
                     wildcard=wildcard,
                     thumbprint=account.key.thumbprint,
                     account_url=account.url,
+                    meta=meta,
                 )
                 for item in offered
                 if item.get("type")  # one that does not say what it is cannot be answered

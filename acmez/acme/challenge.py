@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from .directory import Meta
 from .errors import MalformedAnswer
 from .identifier import Identifier
 from .problem import Problem
@@ -52,6 +53,7 @@ class Challenge:
         error: what the server did not like, possibly while still pending.
         thumbprint: of the account key (RFC 7638).
         account_url: the account that answers.
+        meta: what the directory said of the server, which a dns-persist-01 answer is made of; `None`: not known.
         raw: all that the server sent.
     """
 
@@ -65,6 +67,7 @@ class Challenge:
     error: Problem | None = None
     thumbprint: str = field(default="", repr=False)
     account_url: str = field(default="", repr=False)
+    meta: Meta | None = field(default=None, repr=False, compare=False)
     raw: JSONObject = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -77,6 +80,7 @@ class Challenge:
         wildcard: bool,
         thumbprint: str,
         account_url: str,
+        meta: Meta | None = None,
     ) -> Challenge:
         """Read a challenge; *url* is where the answer came from."""
         members = Members(raw, url, "challenge")
@@ -93,8 +97,14 @@ class Challenge:
             error=None if error is None else Problem.from_json(error, url),
             thumbprint=thumbprint,
             account_url=account_url,
+            meta=meta,
             raw=raw,
         )
+
+    @property
+    def persistent(self) -> bool:
+        """Whether its answer stays when the order is done, and proves the name to later orders as well."""
+        return self.type == ChallengeType.DNS_PERSIST_01
 
     @property
     def key_authorization(self) -> str:

@@ -349,12 +349,18 @@ class Client(SignedRequests):
         named: dict[str, JSON] = dict(identifier.to_json())
         if subdomain_auth_allowed:
             named["subdomainAuthAllowed"] = True
-        read = partial(Authorization.from_response, account=account)
+
+        def read(response: Response) -> Authorization:
+            return Authorization.from_response(response, account, meta=self.session.meta)
+
         return self._create(account, url, {"identifier": named}, "newAuthz", scope, read, self.authorization)
 
     def authorization(self, account: Account, url: str, *, scope: CancelScope | None = None) -> Authorization:
         """Fetch an authorization with its challenges (RFC 8555 §7.5)."""
-        read = partial(Authorization.from_response, account=account, url=url)
+
+        def read(response: Response) -> Authorization:
+            return Authorization.from_response(response, account, url, meta=self.session.meta)
+
         return self._get(account, url, "authorization", scope, read)
 
     def poll_authorization(

@@ -11,7 +11,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import TypeVar
 
-from .directory import Directory
+from .directory import Directory, Meta
 from .errors import AcmeError, Cancelled, MalformedAnswer
 from .gate import Gate
 from .jws import SigningKey, sign
@@ -106,6 +106,11 @@ class Session:
                 raise self._outcome
             self._directory = self._outcome
             return self._outcome
+
+    @property
+    def meta(self) -> Meta | None:
+        """What the directory that was fetched last says of the server; `None` before the first request."""
+        return None if self._directory is None else self._directory.meta
 
     def _fetch(self, scope: CancelScope) -> Directory | AcmeError:
         try:

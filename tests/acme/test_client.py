@@ -45,12 +45,13 @@ from acmez.acme import (
     UserActionRequired,
     certificate_id,
 )
+from acmez.acme.challenges import txt_record
 from acmez.acme.jws import thumbprint
 from acmez.acme.wire import JSONObject, b64decode
 from tests.acme.answers import Raw
 from tests.acme.certificates import certificate, key, pem, request
 from tests.acme.keys import P256
-from tests.acme.server import Answer, LoopbackServer, Peer, Request, problem, reply
+from tests.acme.server import NONCES, Answer, LoopbackServer, Peer, Request, problem, reply
 
 pytestmark = pytest.mark.usefixtures("no_thread_is_left_behind")
 
@@ -654,6 +655,28 @@ class TestAuthorizations:
         assert client.new_authorization(account, Identifier.dns("a.example")).url == f"{server.url}/authz/1"
         with pytest.raises(LostAnswer):
             client.new_authorization(account, Identifier.dns("a.example"))
+
+    @pytest.mark.parametrize("new", [True, False])
+    def test_their_challenges_know_what_the_directory_says_of_the_server(
+        self, server: LoopbackServer, client: Client, account: Account, *, new: bool
+    ):
+        """So that whoever answers needs nothing else, as with dns-persist-01."""
+        offered = {"type": "dns-persist-01", "url": "/chall/1", "issuerDomainNames": ["ca.example"]}
+        told = {**AUTHORIZATION, "challenges": [offered]}
+        meta = {"accountHashPrefix": "https://ca.example/account-hash/"}
+        paths = {"newNonce": NONCES, "newAccount": "/new-account", "newOrder": "/new-order", **ENDPOINTS}
+        server.on("/directory", reply(200, {"meta": meta} | {name: server.url + path for name, path in paths.items()}))
+        server.on("/new-authz", reply(201, told, location="/authz/1"))
+        server.on("/authz/1", reply(200, told))
+
+        authorization = (
+            client.new_authorization(account, Identifier.dns("a.example"))
+            if new
+            else client.authorization(account, f"{server.url}/authz/1")
+        )
+
+        value = txt_record(authorization.challenges[0]).value
+        assert value.startswith("ca.example; accounturi=https://ca.example/account-hash/sha-256/")
 
     def test_a_server_that_offers_none_is_told(self, server: LoopbackServer, transport: Transport, account: Account):
         with pytest.raises(UnsupportedError, match="does not offer 'newAuthz'"):

@@ -14,7 +14,7 @@ def txt_record(challenge: Challenge, *, meta: Meta | None = None) -> TxtRecord:
     """Return the record that must exist for a dns-01, dns-account-01 or dns-persist-01 challenge.
 
     Args:
-        meta: the directory's; only dns-persist-01 uses it, and its revision -02 needs it.
+        meta: the directory's, if the challenge does not carry it; revision -02 of dns-persist-01 needs it.
 
     Raises:
         InputError: the challenge is of another type, or lacks what its record is made of.

@@ -5,10 +5,10 @@ Two incompatible revisions are in the field. The challenge's own members tell th
 - `issuer-domain-names` (-00, -01): the record names the account by its URL.
 - `issuerDomainNames` (-02): the record names it by a hash, below a prefix that the directory advertises.
 
-The record is no answer to one order. It lets the account prove the name again and again, so it must not be
-removed when the order is done, and it stays valid until it is removed, it expires, or the account is
-deactivated. Name the issuer that you trust: of the first revision, a hostile server could otherwise make you
-publish a record in favour of somebody's account at another CA.
+The record is no answer to one order. It lets the account prove the name again and again, so nothing removes it
+when the order is done (`Challenge.persistent`), whatever its solver is, and it stays valid until somebody removes
+it, it expires, or the account is deactivated. Name the issuer that you trust: of the first revision, a hostile
+server could otherwise make you publish a record in favour of somebody's account at another CA.
 
 This module may change with the drafts, also in a minor release.
 """
@@ -39,7 +39,8 @@ def issuer_domain_names(challenge: Challenge, meta: Meta | None = None) -> tuple
     """Return the names of the issuer; a record must hold one of them.
 
     Args:
-        meta: the directory's; with it, a challenge of revision -02 is compared with what the directory says.
+        meta: the directory's, in place of that which the challenge carries; with one, a challenge of revision -02
+            is compared with what the directory says.
 
     Raises:
         InputError: the challenge is of another type.
@@ -51,6 +52,7 @@ def issuer_domain_names(challenge: Challenge, meta: Meta | None = None) -> tuple
     names = _issuers(challenge.raw.get(member))
     if names is None:
         raise malformed(challenge, f"{member}: expected 1 to 10 lower-case domain names without a trailing dot")
+    meta = meta or challenge.meta
     if member == _HASHED and meta is not None:
         _compare(challenge, names, meta)
     return names
@@ -68,7 +70,7 @@ def record(
     """Return the record that must exist for *challenge*.
 
     Args:
-        meta: the directory's; revision -02 needs it.
+        meta: the directory's, in place of that which the challenge carries; revision -02 needs one.
         issuer: which of the issuer's names to use; the first one by default.
         wildcard: let the record also cover wildcards and subdomains, even if this challenge is for neither.
         persist_until: when the record stops being valid.
@@ -80,6 +82,7 @@ def record(
             offered, or *meta* is needed and missing.
         MalformedAnswer: what the server sent cannot be used.
     """
+    meta = meta or challenge.meta
     names = issuer_domain_names(challenge, meta)
     if issuer is not None and issuer not in names:
         raise InputError(f"issuer: {issuer!r} is not offered by the server (it offers {', '.join(names)})")
