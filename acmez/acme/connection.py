@@ -12,6 +12,8 @@ from typing import Any
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from .errors import Stage
+
 
 class Call:
     """One request in flight; `abort` ends it from any thread.
@@ -21,7 +23,8 @@ class Call:
 
     Attributes:
         deadline: when it is overdue, on the monotonic clock.
-        sent: whether a part of the request may have left.
+        stage: how far it got.
+        timed_out: whether connecting took too long.
         aborted: whether it was aborted.
         location: the Location of the answer, once its head is here.
     """
@@ -29,7 +32,8 @@ class Call:
     def __init__(self, deadline: float, idle: float) -> None:
         self.deadline = deadline
         self.idle = idle
-        self.sent = False
+        self.stage = Stage.CONNECT
+        self.timed_out = False
         self.aborted = False
         self.location: str | None = None
         self._lock = threading.Lock()
@@ -103,12 +107,13 @@ class _Connection(HTTPConnection):
         if self.sock is None:
             self.connect()
         call.hold(self.sock)
-        call.sent = True
+        call.stage = Stage.SEND
         self._stale_at = time.monotonic() + call.idle
         self._pieces = []
         super().request(*args, **kwargs)
         pieces, self._pieces = self._pieces, None
         self.send(b"".join(pieces))
+        call.stage = Stage.ANSWER
 
     def send(self, data: Any) -> None:
         """Send head and body in one piece: two would be two TLS records in two packets."""
@@ -130,6 +135,7 @@ class _Connection(HTTPConnection):
                 raise
             except OSError as exc:
                 failures[str(address[0])] = exc
+        _current.call.timed_out = any(isinstance(failure, TimeoutError) for failure in failures.values())
         raise ConnectionError(_told(self._dns_host, self.port, failures))
 
     def _connected(self, sock: socket.socket, address: Any, timeout: float) -> socket.socket:

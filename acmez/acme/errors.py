@@ -34,6 +34,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Any
 
 # What plays tricks on terminals and logs: control characters, bidi marks, lone surrogates.
@@ -42,6 +43,14 @@ UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u
 
 class AcmeError(Exception):
     """Base of everything acmez raises on purpose."""
+
+    @property
+    def page(self) -> str:
+        """What explains it, for `acmez explain`: the class's name, or that of the first base with a page."""
+        from importlib import resources
+
+        pages = resources.files(__name__.partition(".")[0]) / "explanations"
+        return next(kind.__name__ for kind in type(self).__mro__ if (pages / f"{kind.__name__}.md").is_file())
 
     def __str__(self) -> str:
         """The message, without what plays tricks on terminals: names and URLs in it may be a server's."""
@@ -61,21 +70,40 @@ class UnsupportedError(AcmeError):
     """The server's directory does not offer the operation."""
 
 
+class Stage(StrEnum):
+    """How far a request got."""
+
+    CONNECT = "connect"  # nothing was sent
+    SEND = "send"  # a part of it was, which no server can act on
+    ANSWER = "answer"  # all of it was, and no whole answer came
+
+
 class TransportError(AcmeError):
     """No usable answer came.
 
     Attributes:
         method, url: the request.
+        stage: how far it got.
+        timed_out: whether its time was over, rather than that something broke.
     """
 
-    def __init__(self, message: str, *, method: str, url: str) -> None:
+    def __init__(
+        self, message: str, *, method: str, url: str, stage: Stage = Stage.ANSWER, timed_out: bool = False
+    ) -> None:
         super().__init__(f"{method} {url}: {message}")
         self.method = method
         self.url = url
+        self.stage = stage
+        self.timed_out = timed_out
 
 
 class ConnectError(TransportError):
-    """The server cannot have acted, so it is safe to repeat the request: nothing was sent, or it was no POST."""
+    """The server cannot have acted, so it is safe to repeat the request: it was not sent whole, or it was no POST."""
+
+    def __init__(
+        self, message: str, *, method: str, url: str, stage: Stage = Stage.CONNECT, timed_out: bool = False
+    ) -> None:
+        super().__init__(message, method=method, url=url, stage=stage, timed_out=timed_out)
 
 
 class LostAnswer(TransportError):
@@ -85,8 +113,10 @@ class LostAnswer(TransportError):
         location: the Location of the answer, if at least its head arrived.
     """
 
-    def __init__(self, message: str, *, method: str, url: str, location: str | None = None) -> None:
-        super().__init__(message, method=method, url=url)
+    def __init__(
+        self, message: str, *, method: str, url: str, location: str | None = None, timed_out: bool = False
+    ) -> None:
+        super().__init__(message, method=method, url=url, timed_out=timed_out)
         self.location = location
 
 

@@ -24,11 +24,12 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import HTTPError
+from urllib3.exceptions import TimeoutError as HTTPTimeout
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Timeout
 
 from .connection import Call, PlainPool, TLSPool, carrying
-from .errors import ConnectError, InputError, LostAnswer, MalformedAnswer
+from .errors import ConnectError, InputError, LostAnswer, MalformedAnswer, Stage, TransportError
 from .gate import Gate
 from .headers import parse_links
 from .scope import CancelScope
@@ -208,7 +209,7 @@ class Transport:
 
         Raises:
             InputError: the URL is not one to send to, or the trust store or proxy not one to use.
-            ConnectError: the server cannot have acted: nothing was sent, or it was no POST.
+            ConnectError: the server cannot have acted: the request was not sent whole, or it was no POST.
             LostAnswer: the request was sent, and no whole answer came.
             MalformedAnswer: the answer is too large, or encoded in a way that was not asked for.
             Cancelled: *scope* ended; the connection was shut.
@@ -226,9 +227,13 @@ class Transport:
                 except (HTTPError, OSError, ValueError) as exc:
                     scope.check()
                     reason = f"no answer within {seconds:g} s" if call.aborted else _reason(exc)
-                    if call.sent and method == "POST":
-                        raise LostAnswer(reason, method=method, url=url, location=call.location) from exc
-                    raise ConnectError(reason, method=method, url=url) from exc
+                    raise self._failed(reason, call, method, url, timed_out=_timed_out(call, exc)) from exc
+
+    @staticmethod
+    def _failed(reason: str, call: Call, method: str, url: str, *, timed_out: bool) -> TransportError:
+        if call.stage is Stage.ANSWER and method == "POST":
+            return LostAnswer(reason, method=method, url=url, location=call.location, timed_out=timed_out)
+        return ConnectError(reason, method=method, url=url, stage=call.stage, timed_out=timed_out)
 
     def _exchange(
         self,
@@ -355,6 +360,10 @@ def _target(url: str) -> str:
     parts = urlsplit(url)
     path = parts.path or "/"
     return f"{path}?{parts.query}" if parts.query else path
+
+
+def _timed_out(call: Call, exc: BaseException) -> bool:
+    return call.aborted or call.timed_out or isinstance(exc, TimeoutError | HTTPTimeout)
 
 
 def _reason(exc: BaseException) -> str:

@@ -18,6 +18,7 @@ from acmez.acme import (
     LostAnswer,
     MalformedAnswer,
 )
+from acmez.acme.errors import Stage
 from acmez.acme.problem import PREFIX, problem_error
 from acmez.acme.retry import failure_kind, repeat, settle
 from tests.acme.answers import URL, response
@@ -33,7 +34,7 @@ def refused(status: int, code: str = "", *, method: str = "POST", **fields: str)
 
 
 def failure(kind: FailureKind, attempt: int = 1, *, elapsed: float = 0.0, asked: float | None = None) -> Failure:
-    return Failure(kind, "order", attempt, elapsed, None, asked, LOST)
+    return Failure(kind, "order", attempt, attempt, elapsed, None, asked, LOST)
 
 
 class TestKinds:
@@ -46,6 +47,10 @@ class TestKinds:
             (refused(503), FailureKind.RATE_LIMITED),
             (refused(503, "rateLimited"), FailureKind.RATE_LIMITED),
             (UNREACHED, FailureKind.CONNECT),
+            (ConnectError("slow", method="POST", url=URL, timed_out=True), FailureKind.TIMEOUT),
+            (ConnectError("half", method="POST", url=URL, stage=Stage.SEND), FailureKind.SEND),
+            (ConnectError("late", method="POST", url=URL, stage=Stage.SEND, timed_out=True), FailureKind.TIMEOUT),
+            (ConnectError("lost", method="GET", url=URL, stage=Stage.ANSWER), FailureKind.LOST_ANSWER),
         ],
     )
     def test_what_the_server_did_not_act_on_may_always_be_tried_again(self, error: AcmeError, kind: FailureKind):
@@ -58,6 +63,9 @@ class TestKinds:
             (refused(500), FailureKind.SERVER_ERROR),
             (refused(504, "serverInternal"), FailureKind.SERVER_ERROR),
             (LOST, FailureKind.LOST_ANSWER),
+            (LostAnswer("late", method="POST", url=URL, timed_out=True), FailureKind.TIMEOUT),
+            (refused(409), FailureKind.CONFLICT),
+            (refused(409, "conflict"), FailureKind.CONFLICT),
             (MALFORMED, FailureKind.MALFORMED),
         ],
     )
@@ -76,6 +84,8 @@ class TestKinds:
             refused(404),
             refused(301, location="/"),
             refused(501),
+            refused(409, "alreadyReplaced"),  # RFC 9773 §5
+            refused(409, "alreadyRevoked"),
             refused(429, "rateLimited"),  # a limit of hours, or a paused account
             InputError("x"),
             Cancelled("x"),
@@ -131,7 +141,22 @@ class TestDefaultPolicy:
         assert policy.next_delay(failure(FailureKind.RATE_LIMITED, elapsed=50.0, asked=30.0)) == 30.0
         assert policy.next_delay(failure(FailureKind.RATE_LIMITED, elapsed=70.0, asked=30.0)) is None
 
-    @pytest.mark.parametrize("option", ["attempts", "nonce_attempts"])
+    def test_what_still_collides_the_third_time_is_no_accident(self):
+        policy = DefaultRetry()
+
+        assert policy.next_delay(failure(FailureKind.CONFLICT, 2)) is not None
+        assert policy.next_delay(failure(FailureKind.CONFLICT, 3)) is None
+
+    @pytest.mark.parametrize("kind", [kind for kind in FailureKind if kind is not FailureKind.BAD_NONCE])
+    def test_other_failures_cost_no_tries_and_no_patience(self, kind: FailureKind):
+        first_of_its_kind = Failure(kind, "order", 100, 1, 5.0, None, None, LOST)
+
+        delay = DefaultRetry(first_delay=0.25).next_delay(first_of_its_kind)
+
+        assert delay is not None
+        assert delay <= 0.25
+
+    @pytest.mark.parametrize("option", ["attempts", "nonce_attempts", "conflict_attempts"])
     def test_there_is_at_least_one_try(self, option: str):
         with pytest.raises(ValueError, match="at least 1"):
             DefaultRetry(**{option: 0})
@@ -173,11 +198,18 @@ class TestRepeating:
         assert number == 3
         first, second = policy.asked
         assert (first.kind, first.operation, first.attempt) == (FailureKind.LOST_ANSWER, "order", 1)
-        assert (first.retry_after, first.error) == (None, LOST)
+        assert (first.alike, first.retry_after, first.error) == (1, None, LOST)
         assert (second.kind, second.attempt, second.retry_after) == (FailureKind.RATE_LIMITED, 2, 7.0)
         assert second.elapsed >= first.elapsed >= 0
         assert second.remaining is not None
         assert 50 < second.remaining < 60
+
+    def test_the_policy_knows_how_many_tries_failed_alike(self):
+        policy = Policy(0.0, 0.0, 0.0, 0.0)
+        repeat(Work(LOST, UNREACHED, LOST, LOST), policy=policy, operation="x", scope=CancelScope(), repeatable=True)
+
+        seen = [(failure.kind.value, failure.attempt, failure.alike) for failure in policy.asked]
+        assert seen == [("lost-answer", 1, 1), ("connect", 2, 1), ("lost-answer", 3, 2), ("lost-answer", 4, 3)]
 
     def test_the_last_error_comes_out_when_the_policy_gives_up(self):
         policy = Policy(0.0, None)
@@ -246,7 +278,7 @@ class TestSettling:
 
         assert failure_kind(no_nonce, repeatable=False) is FailureKind.MALFORMED
 
-    @pytest.mark.parametrize("plain", [UNREACHED, refused(503), refused(400), refused(429)])
+    @pytest.mark.parametrize("plain", [UNREACHED, refused(503), refused(400), refused(429), refused(409)])
     def test_what_leaves_no_doubt_comes_out_at_once(self, plain: AcmeError):
         policy = Policy()
         with pytest.raises(type(plain)):

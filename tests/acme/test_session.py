@@ -16,6 +16,7 @@ from acmez.acme import (
     BadNonce,
     Cancelled,
     CancelScope,
+    Conflict,
     ConnectError,
     DeadlineExceeded,
     DefaultRetry,
@@ -194,13 +195,30 @@ class TestBadNonces:
 
 
 class TestRepeating:
-    @pytest.mark.parametrize("answer", [close_after_reading, reply(500, "<html>"), problem(502, "serverInternal")])
-    def test_what_does_no_harm_twice_is_repeated(self, server: LoopbackServer, post, answer):
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            close_after_reading,
+            lambda _, peer: peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"),
+            problem(400, "badNonce"),
+            problem(409, "conflict"),
+            problem(429, "rateLimited", retry_after="0"),
+            reply(429, "<html>"),
+            reply(500, "<html>"),
+            problem(502, "serverInternal"),
+            reply(503, "<html>"),
+        ],
+        ids=["closed", "truncated", "badNonce", "409", "429", "429-html", "500", "502", "503"],
+    )
+    def test_what_does_no_harm_twice_is_signed_and_sent_again(self, server: LoopbackServer, post, answer):
+        server.on(NONCES, *(reply(replay_nonce=f"nonce-{number}") for number in range(9)))
         server.on("/thing", answer, answer, reply(200, "ok"))
 
         assert post() == b"ok"
-        nonces = {request.jws["protected"] + request.jws["signature"] for request in server.asked("/thing")}
-        assert len(nonces) == 3  # never the same signed request again
+        requests = server.asked("/thing")
+        assert len(requests) == 3
+        assert len({header(request)["nonce"] for request in requests}) == 3
+        assert len({request.jws["signature"] for request in requests}) == 3
 
     @pytest.mark.parametrize(
         ("answer", "error"),
@@ -208,6 +226,7 @@ class TestRepeating:
             (close_after_reading, LostAnswer),
             (reply(500, "<html>"), ProblemError),
             (problem(501, "malformed"), ProblemError),
+            (problem(409, "conflict"), Conflict),
         ],
     )
     def test_what_may_have_been_acted_on_is_not(self, server: LoopbackServer, post, answer, error: type[AcmeError]):

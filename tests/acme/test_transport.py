@@ -7,6 +7,7 @@ import itertools
 import os
 import socket
 import ssl
+import struct
 import threading
 import time
 import zlib
@@ -35,6 +36,7 @@ from acmez.acme import (
     Transport,
     TransportError,
 )
+from acmez.acme.errors import Stage
 from acmez.acme.trust import Trust, ssl_context
 from tests.acme.proxy import LoopbackProxy
 from tests.acme.server import Answer, LoopbackServer, Peer, Request, reply
@@ -60,6 +62,30 @@ def cancelled_soon(scope: CancelScope) -> threading.Timer:
     timer = threading.Timer(0.1, scope.cancel)
     timer.start()
     return timer
+
+
+@contextmanager
+def half_heard(*, reset: bool) -> Iterator[str]:
+    """Yield the URL of a server that takes the beginning of one request, and then resets the connection or nothing."""
+
+    def serve() -> None:
+        sock, _ = listener.accept()
+        with sock:
+            sock.recv(1000)
+            if reset:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            else:
+                done.wait()
+
+    done = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        finally:
+            done.set()
+            thread.join()
 
 
 def hang(_: Request, peer: Peer) -> None:
@@ -211,6 +237,7 @@ class TestFailures:
         message = f"POST https://127.0.0.1:{port}/x: cannot connect to 127.0.0.1 port {port}: Connection refused"
         assert str(caught.value) == message
         assert (caught.value.method, caught.value.url) == ("POST", f"https://127.0.0.1:{port}/x")
+        assert (caught.value.stage, caught.value.timed_out) == (Stage.CONNECT, False)
 
     @pytest.mark.parametrize("host", ["does-not-exist.invalid", "a" * 64 + ".invalid", "a..invalid"])
     def test_a_host_without_address_sent_nothing(self, transport: Transport, host: str):
@@ -275,10 +302,28 @@ class TestFailures:
             post(transport, f"{server.url}/refused")
         assert caught.value.location is None
 
+    def test_a_request_that_breaks_off_cannot_have_been_acted_on(self):
+        with half_heard(reset=True) as url, Transport(allow_http=True) as plain, pytest.raises(ConnectError) as caught:
+            plain.request("POST", url, headers={}, body=bytes(50_000_000))
+        assert (caught.value.stage, caught.value.timed_out) == (Stage.SEND, False)
+
+    def test_a_request_that_nobody_takes_is_given_up(self):
+        with (
+            half_heard(reset=False) as url,
+            Transport(allow_http=True, timeouts=Timeouts(total=0.3)) as plain,
+            pytest.raises(ConnectError, match=r"no answer within 0\.3 s$") as caught,
+        ):
+            plain.request("POST", url, headers={}, body=bytes(50_000_000))
+        assert (caught.value.stage, caught.value.timed_out) == (Stage.SEND, True)
+
     def test_a_silent_server_is_given_up_after_the_read_timeout(self, server: LoopbackServer, authority: trustme.CA):
         server.on("/", hang)
-        with opened(authority, timeouts=Timeouts(read=0.1)) as transport, pytest.raises(LostAnswer, match="timed out"):
+        with (
+            opened(authority, timeouts=Timeouts(read=0.1)) as transport,
+            pytest.raises(LostAnswer, match="timed out") as caught,
+        ):
             post(transport, server.url)
+        assert (caught.value.stage, caught.value.timed_out) == (Stage.ANSWER, True)
 
     @pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"])
     def test_a_slow_drip_does_not_outlast_the_total_timeout(
@@ -291,25 +336,28 @@ class TestFailures:
         server.on("/", drip)
         with (
             opened(authority, timeouts=Timeouts(read=5, total=0.3)) as transport,
-            pytest.raises(LostAnswer, match=r"no answer within 0\.3 s$"),
+            pytest.raises(LostAnswer, match=r"no answer within 0\.3 s$") as caught,
         ):
             post(transport, server.url)
+        assert caught.value.timed_out
 
     def test_a_tls_handshake_that_never_ends_is_given_up(self, authority: trustme.CA):
         with (
             socket.create_server(("127.0.0.1", 0)) as listener,
             opened(authority, timeouts=Timeouts(connect=0.1)) as transport,
-            pytest.raises(ConnectError, match="timed out"),
+            pytest.raises(ConnectError, match="timed out") as caught,
         ):
             post(transport, f"https://127.0.0.1:{listener.getsockname()[1]}/")
+        assert (caught.value.stage, caught.value.timed_out) == (Stage.CONNECT, True)
 
     def test_connecting_that_never_ends_is_given_up(self, authority: trustme.CA):
         with (
             full_backlog() as port,
             opened(authority, timeouts=Timeouts(connect=0.1)) as transport,
-            pytest.raises(ConnectError, match=f"cannot connect to 127.0.0.1 port {port}: timed out"),
+            pytest.raises(ConnectError, match=f"cannot connect to 127.0.0.1 port {port}: timed out") as caught,
         ):
             post(transport, f"https://127.0.0.1:{port}/")
+        assert (caught.value.stage, caught.value.timed_out) == (Stage.CONNECT, True)
 
     def test_every_address_of_a_host_is_tried(
         self, server: LoopbackServer, transport: Transport, monkeypatch: pytest.MonkeyPatch

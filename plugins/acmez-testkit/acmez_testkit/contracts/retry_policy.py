@@ -91,7 +91,7 @@ class RetryPolicyContract(ComponentContract[T]):
 
 def _failure(kind: FailureKind, attempt: int, elapsed: float, asked: float | None) -> Failure:
     error = ConnectError("connection refused", method="GET", url="https://ca.example/directory")
-    return Failure(kind, "newOrder", attempt, elapsed, None, asked, error)
+    return Failure(kind, "newOrder", attempt, attempt, elapsed, None, asked, error)
 
 
 def _require_delay(delay: object) -> None:
