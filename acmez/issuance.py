@@ -312,8 +312,10 @@ class Issuance:
             try:
                 send, look = partial(self._call_finalize, order), partial(self._finalized_already, order)
                 return self._engine.settle(send, look, "finalize", self._scope)
-            except OrderNotReady as exc:
-                if time.monotonic() - began > self._engine.polling.timeout:
+            except ProblemError as exc:
+                # 409: it collided with something, with an earlier finalize, say. The order tells.
+                passing = isinstance(exc, OrderNotReady) or exc.status == 409
+                if not passing or time.monotonic() - began > self._engine.polling.timeout:
                     raise
                 self._scope.sleep(self._engine.pause(looks, exc.retry_after, order.url))
             order = self._acme.order(self._account, order.url, scope=self._scope)

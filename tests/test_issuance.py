@@ -292,10 +292,11 @@ def test_finalize_that_never_arrives_is_given_up(start: Start):
     lab.ca.faults.clear()
 
 
-def test_an_order_that_is_not_ready_yet_is_read_again(start: Start):
+@pytest.mark.parametrize("refusal", [Problem("orderNotReady", status=403), Problem("conflict", status=409)])
+def test_an_order_that_cannot_be_finalized_just_now_is_read_again(start: Start, refusal: Problem):
     lab = start()
     client = lab.client(WebSolver(web=lab.web))
-    lab.ca.faults.add("finalize", Problem("orderNotReady", status=403), times=2)
+    lab.ca.faults.add("finalize", refusal, times=2)
     assert names_of(client.obtain([NAME]).leaf) == {NAME}
     assert lab.requests()["finalize"] == 3
 
