@@ -383,13 +383,25 @@ class Client:
         return self.acme.renewal_info(certificate, scope=scope)
 
     def _observe(self, exchange: Exchange) -> None:
-        if self._engine.watched:
-            self._engine.emit(events.RequestFinished(exchange=exchange))
+        self._engine.emit_request(exchange)
 
 
 def _spec(what: Sequence[str] | bytes | str | x509.CertificateSigningRequest | CertificateSpec) -> CertificateSpec:
     if isinstance(what, CertificateSpec):
         return what
+    # Who watches
+
+    def watch(self, observer: Callable[[events.Event], None]) -> None:
+        """Call *observer* with every event from now on, besides `on_event` and plugins, one at a time.
+
+        It is called in the thread in which something happens, and must return quickly; what it raises is logged and
+        dropped. A client that is pickled leaves it behind.
+        """
+        self._engine.observers.append(observer)
+
+    def _account_ready(self, account: Account) -> None:
+        self._engine.emit(events.AccountReady(account=account.url))
+
     if isinstance(what, bytes | x509.CertificateSigningRequest):
         return CertificateSpec(csr=what)
     if isinstance(what, str):

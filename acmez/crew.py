@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -48,7 +49,8 @@ class _Work(Generic[T, R]):
     def start(self, workers: int) -> None:
         """Start threads; those that the system cannot start any more are done without."""
         for number in range(workers):
-            thread = threading.Thread(target=self._run, name=f"acmez-{number}", daemon=True)
+            # The context says which issuance the calls are for.
+            thread = threading.Thread(target=copy_context().run, args=(self._run,), name=f"acmez-{number}", daemon=True)
             with self._lock:
                 self._working += 1
             try:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
+from . import current, events
 from .acme.certificate import Chain
 from .acme.challenge import Challenge
 from .acme.client import Client as AcmeClient
@@ -17,9 +19,12 @@ from .acme.identifier import Identifier
 from .acme.polling import Polling
 from .acme.retry import settle
 from .acme.scope import CancelScope
+from .acme.session import Exchange
 from .errors import TryAgainLater
 from .events import Event
 from .guards import Guards
+from .logs import log as log  # noqa: PLC0414 - offered here, too
+from .logs import tell, tells_requests
 from .routing import Route
 
 if TYPE_CHECKING:
@@ -27,8 +32,6 @@ if TYPE_CHECKING:
     from .plugins import PluginManager
 
 T = TypeVar("T")
-
-log = logging.getLogger("acmez")
 
 
 class Experience:
@@ -64,6 +67,7 @@ class Engine:
         polling: when to look again.
         cleanup_timeout: seconds that cleaning up may take, whatever happened before.
         max_orders: how many orders one certificate may take, counting those that failed.
+        observers: who hears every event, besides *on_event* and the plugins.
     """
 
     acme: AcmeClient
@@ -78,12 +82,15 @@ class Engine:
     max_orders: int = 5
     guards: Guards = field(default_factory=Guards)
     experience: Experience = field(default_factory=Experience)
+    observers: list[Callable[[Event], None]] = field(default_factory=list)
     _emitting: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     @property
     def watched(self) -> bool:
         """Whether anybody wants events."""
-        return self.on_event is not None or (self.plugins is not None and self.plugins.hooks_active("acmez_event"))
+        if self.on_event is not None or self.observers:
+            return True
+        return self.plugins is not None and self.plugins.hooks_active("acmez_event")
 
     @property
     def chooses_chains(self) -> bool:
@@ -92,16 +99,51 @@ class Engine:
 
     def emit(self, event: Event) -> None:
         """Tell who watches, one event at a time; an observer that fails is logged and changes nothing."""
+        _note(event)
+        tell(event)
         if not self.watched:
             return
         with self._emitting:
             if self.plugins is not None:
                 self.plugins.emit(event)
-            if self.on_event is not None:
+            for observe in filter(None, (self.on_event, *self.observers)):
                 try:
-                    self.on_event(event)
-                except Exception:
-                    log.exception("on_event failed on %s", event.name)
+                    observe(event)
+                except Exception:  # noqa: BLE001 - logged, and must not change anything
+                    log.exception("an observer failed on %s", event.name)
+
+    def emit_request(self, exchange: Exchange) -> None:
+        """Tell who watches of a request, and whose it was; without anybody this costs next to nothing."""
+        if not (self.watched or tells_requests()):
+            return
+        work = current.work() or current.Work()
+        identifier = work.identifiers.get(exchange.url, "")
+        self.emit(events.RequestFinished(exchange=exchange, order=work.order, identifier=identifier))
+
+    @contextmanager
+    def issuing(self, names: tuple[str, ...]) -> Iterator[None]:
+        """Let all events within the `with` statement say that they are of one issuance, and tell its begin and end."""
+        with current.working():
+            began = time.monotonic()
+            self.emit(events.IssuanceStarted(names=names))
+            try:
+                yield
+            except BaseException as exc:
+                self._finish(names, began, exc)
+                raise
+            self._finish(names, began, None)
+
+    def _finish(self, names: tuple[str, ...], began: float, error: BaseException | None) -> None:
+        work = current.work() or current.Work()
+        self.emit(
+            events.IssuanceFinished(
+                order=work.order,
+                names=names,
+                seconds=time.monotonic() - began,
+                error=None if error is None else str(error) or type(error).__name__,
+                error_type="" if error is None else type(error).__name__,
+            )
+        )
 
     def pause(self, looks: int, asked: float | None, order_url: str) -> float:
         """Return the seconds until the next look at an order, given its Retry-After.
@@ -129,6 +171,18 @@ class Engine:
     def choose_chain(self, chains: Sequence[Chain]) -> Chain | None:
         """Ask the plugins which chain to take."""
         return None if self.plugins is None else self.plugins.choose_chain(chains)
+
+
+def _note(event: Event) -> None:
+    """Keep what later requests of the same issuance are about."""
+    work = current.work()
+    match event:
+        case events.OrderCreated() | events.OrderResumed() if work is not None:
+            work.order = event.order
+        case events.AuthorizationFetched() if work is not None:
+            work.identifiers |= dict.fromkeys((event.url, *event.challenge_urls), event.identifier)
+        case _:
+            pass
 
 
 @dataclass(frozen=True)

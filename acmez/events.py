@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from . import current
 from .acme.problem import Problem
 from .acme.session import Exchange
 
@@ -15,23 +16,30 @@ class Event:
     """Something happened.
 
     Attributes:
-        at: when, on the monotonic clock.
+        at: when, on the monotonic clock; of what took time, when it ended.
         order: the order's URL, "" before there is one.
+        issuance: tells one call of `obtain` from every other, in other processes, too; "" outside of one.
     """
 
     name: ClassVar[str]
 
     at: float = field(default_factory=time.monotonic)
     order: str = ""
+    issuance: str = field(default_factory=current.issuance)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequestFinished(Event):
-    """A request to the CA was answered, or failed; retried requests give one event each."""
+    """A request to the CA was answered, or failed; retried requests give one event each.
+
+    Attributes:
+        identifier: whose authorization or challenge it was about, "" if of none, or of none that is known yet.
+    """
 
     name = "request-finished"
 
     exchange: Exchange
+    identifier: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +49,33 @@ class AccountReady(Event):
     name = "account-ready"
 
     account: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class IssuanceStarted(Event):
+    """A certificate is about to be obtained."""
+
+    name = "issuance-started"
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class IssuanceFinished(Event):
+    """Nothing more happens for a certificate, be it there or not; every issuance that started ends with this.
+
+    Attributes:
+        seconds: since it started, clean-up included.
+        error: why there is no certificate; `None`: there is one.
+        error_type: the class of the exception, "" if there was none.
+    """
+
+    name = "issuance-finished"
+
+    names: tuple[str, ...]
+    seconds: float
+    error: str | None = None
+    error_type: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,12 +110,19 @@ class IdentifierEvent(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AuthorizationFetched(IdentifierEvent):
-    """The CA said which challenges there are, or that the identifier is authorized already."""
+    """The CA said which challenges there are, or that the identifier is authorized already.
+
+    Attributes:
+        url: the authorization's.
+        challenge_urls: in the order of `challenge_types`.
+    """
 
     name = "authorization-fetched"
 
     status: str
     challenge_types: tuple[str, ...]
+    url: str = ""
+    challenge_urls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

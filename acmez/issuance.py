@@ -75,8 +75,10 @@ class Issuance:
             TryAgainLater: the CA asks for more patience than the cap.
             CertificateError: the CA issued something else.
         """
+        names = tuple(identifier.value for identifier in self._request.identifiers)
         try:
-            return self._run()
+            with self._engine.issuing(names):
+                return self._run()
         finally:
             self._warming.cancel("the issuance has ended")  # connections that still open are for nobody
             self._warming.close()

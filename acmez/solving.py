@@ -99,6 +99,8 @@ class Solving:
                     identifier=authorization.name,
                     status=authorization.status,
                     challenge_types=tuple(challenge.type for challenge in authorization.challenges),
+                    url=authorization.url,
+                    challenge_urls=tuple(challenge.url for challenge in authorization.challenges),
                 )
             )
         self._subjects = [

@@ -298,6 +298,7 @@ def test_the_events_of_one_name_come_in_order(start: Start):
     told = [name for name in watcher.names if name != "challenge-cleaned-up"]  # beside what follows
     assert told == [
         "account-ready",
+        "issuance-started",
         "order-created",
         "authorization-fetched",
         "challenge-presented",
@@ -307,6 +308,7 @@ def test_the_events_of_one_name_come_in_order(start: Start):
         "order-ready",
         "order-finalized",
         "certificate-issued",
+        "issuance-finished",
     ]
     assert watcher.names.count("challenge-cleaned-up") == 1
 
