@@ -80,6 +80,10 @@ lock: $(VENV)/.tools  ## lock what is installed, with hashes (ARGS="--upgrade" f
 	  --output-file tools/demo-requirements.txt
 	@$(compile) tools/go-requirements.in --output-file tools/go-requirements.txt
 
+.PHONY: audit
+audit: $(VENV)/.tools  ## ask what is known against the locked versions, where the service can be reached (ARGS="--accept ID")
+	@$(bin)/python tools/audit.py $(ARGS)
+
 .PHONY: test-pythons
 test-pythons:  ## run every test on each of Python 3.11, 3.12 and 3.13 that is installed
 	@for version in 3.11 3.12 3.13; do \
