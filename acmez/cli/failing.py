@@ -64,6 +64,8 @@ def report(error: Exception, subject: str = "") -> None:
         click.echo(line if detail else f"{click.style('error:', fg='red', bold=True)} {prefix}{line}", err=True)
     for note in hints(error):
         click.echo(f"  {note}", err=True)
+    if isinstance(error, AcmeError) and not isinstance(error, Interrupted):
+        click.echo(f"  more: acmez explain {error.page}", err=True)
 
 
 def hints(error: Exception) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,14 +13,22 @@ from acmez_testkit import Behaviour, EmbeddedCA
 
 from acmez.cli import main
 
+_PAGE = re.compile(r"^  more: acmez explain (\w+)\n", re.MULTILINE)
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command printed and returned."""
+    """What a command printed and returned.
+
+    Attributes:
+        err: without the lines that name pages.
+        pages: that explain its errors.
+    """
 
     code: int
     out: str
     err: str
+    pages: tuple[str, ...] = ()
 
 
 @dataclass
@@ -32,7 +41,8 @@ class Command:
     def __call__(self, *arguments: str | Path) -> Outcome:
         code = main([str(argument) for argument in arguments])
         captured = self.capture.readouterr()
-        self.outcomes.append(Outcome(code, captured.out, captured.err))
+        pages = tuple(_PAGE.findall(captured.err))
+        self.outcomes.append(Outcome(code, captured.out, _PAGE.sub("", captured.err), pages))
         return self.outcomes[-1]
 
 

@@ -28,7 +28,7 @@ def test_help_names_every_command(acmez: Command):
     commands = done.out.partition("Commands:\n")[2].splitlines()
     assert [line.split()[0] for line in commands] == [
         "obtain", "resume", "sweep", "check", "register", "revoke", "renewal-info", "plugins", "providers", "options",
-        "schema", "new-plugin", "demo",
+        "schema", "explain", "new-plugin", "demo",
     ]  # fmt: skip
     assert all(line.endswith(".") and not line.endswith("...") for line in commands)
 
