@@ -105,7 +105,10 @@ def _client(config: Config, components: Mapping[str, Any], manager: PluginManage
         retry=components.get("retry"),
         trust=config.trust,
         parallelism=config.parallelism,
+        requests_per_second=config.requests_per_second,
+        order_limit=config.order_limit,
         allow_http=config.allow_http,
+        pin_host=config.pin_host,
     )
 
 

@@ -20,6 +20,7 @@ from .acme.certificate import RevocationReason
 from .acme.client import Client as AcmeClient
 from .acme.errors import InputError
 from .acme.jws import ExternalAccount, PrivateKey, SigningKey
+from .acme.pace import OrderLimit, Rates
 from .acme.polling import Polling
 from .acme.problem import AccountDoesNotExist
 from .acme.renewal import RenewalInfo
@@ -67,6 +68,8 @@ class Client:
         timeouts: seconds for each request.
         parallelism: how many requests and solver calls at once for one order, and how many connections.
         requests_per_second: at most so many; `None`: what the CA is known to bear, if anything is known.
+        order_limit: how many orders this client may make in a period; those that replace a certificate do not count
+            (RFC 9773 §5), nor those that are resumed. `None`: what the CA is known to allow, if anything is known.
         cleanup_timeout: seconds that cleaning up may take, whatever happened before.
         allow_http: also talk to a CA without TLS; for tests.
         pin_host: send to the host of *directory* alone, and refuse whatever URLs of other hosts the CA names.
@@ -94,7 +97,8 @@ class Client:
         proxy: str | None = None,
         timeouts: Timeouts | None = None,
         parallelism: int = 10,
-        requests_per_second: float | None = None,
+        requests_per_second: Rates | None = None,
+        order_limit: OrderLimit | None = None,
         cleanup_timeout: float = 30.0,
         allow_http: bool = False,
         pin_host: bool = False,
@@ -124,13 +128,15 @@ class Client:
             user_agent=user_agent,
         )
         known = recognise(directory)
-        bearable = None if known is None else known.requests_per_second
+        if known is not None:
+            requests_per_second = known.requests_per_second if requests_per_second is None else requests_per_second
+            order_limit = order_limit or known.order_limit
         self.acme = AcmeClient(
             directory_url(directory),
             transport=self._transport,
             retry=retry,
             observe=self._observe,
-            requests_per_second=bearable if requests_per_second is None else requests_per_second,
+            requests_per_second=requests_per_second,
         )
         self._engine = Engine(
             acme=self.acme,
@@ -142,6 +148,7 @@ class Client:
             parallelism=parallelism,
             polling=polling or Polling(),
             cleanup_timeout=cleanup_timeout,
+            order_limit=order_limit,
         )
 
     def __enter__(self) -> Self:

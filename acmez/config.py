@@ -21,6 +21,7 @@ from .acme.account import check_contacts
 from .acme.authorities import directory_url, recognise
 from .acme.errors import InputError
 from .acme.jws import ExternalAccount
+from .acme.pace import OrderLimit, Paces
 from .csr import identifiers, load_request, request_identifiers
 from .errors import ConfigError
 from .kinds import KEY_PROVIDER, RETRY_POLICY, SOLVER, WAITER, Kind
@@ -80,6 +81,10 @@ def _check_moment(moment: datetime | None) -> None:
 def _check_positive(number: int) -> None:
     if number < 1:
         raise InputError(f"expected at least 1, got {number}")
+
+
+def _check_rate(rate: float | None) -> None:
+    Paces(rate)
 
 
 def _check_journal(path: Path) -> None:
@@ -219,6 +224,7 @@ class Config:
     Attributes:
         directory: the CA's directory URL, or a short name such as "letsencrypt-staging".
         allow_http: also talk to a CA on this machine without TLS.
+        pin_host: send to the host of `directory` alone, whatever URLs of other hosts the CA names.
         trust: what vouches for the CA's own server: a PEM file, or a directory of them.
         plugins: active ones: an installed plugin's name, "my_app.acme_hooks", or "./acme_hooks.py".
         block: plugins that are never used.
@@ -228,6 +234,8 @@ class Config:
         retry: when to repeat a request that failed.
         certificate: the certificates to obtain.
         parallelism: how many requests and solver calls at once.
+        requests_per_second: at most so many; by default what the CA is known to bear, if anything is known.
+        order_limit: how many orders in a period; by default what the CA is known to allow, if anything is known.
         preferred_challenges: challenge types to try first, best first.
         journal: a file on a local disk in which every step is written down, so that after a crash `acmez obtain`
             or `acmez resume` goes on with the same order and key, and `acmez sweep` cleans up; by default none.
@@ -235,6 +243,7 @@ class Config:
 
     directory: str = field(metadata={"check": _check_directory})
     allow_http: bool = False
+    pin_host: bool = False
     trust: Path | None = field(default=None, metadata={"check": _check_trust})
     plugins: tuple[str, ...] = ()
     block: tuple[str, ...] = ()
@@ -244,6 +253,8 @@ class Config:
     retry: UseRetryPolicy | None = None
     certificate: tuple[CertificateTable, ...] = ()
     parallelism: int = field(default=10, metadata={"check": _check_positive})
+    requests_per_second: float | None = field(default=None, metadata={"check": _check_rate})
+    order_limit: OrderLimit | None = None
     preferred_challenges: tuple[str, ...] = ()
     journal: Path | None = field(default=None, metadata={"check": _check_journal})
 

@@ -16,6 +16,7 @@ from .acme.certificate import Chain
 from .acme.challenge import Challenge
 from .acme.client import Client as AcmeClient
 from .acme.identifier import Identifier
+from .acme.pace import OrderLimit, Pace
 from .acme.polling import Polling
 from .acme.retry import settle
 from .acme.scope import CancelScope
@@ -67,6 +68,7 @@ class Engine:
         polling: when to look again.
         cleanup_timeout: seconds that cleaning up may take, whatever happened before.
         max_orders: how many orders one certificate may take, counting those that failed.
+        order_limit: how many orders all certificates may take; `None`: any number.
         observers: who hears every event, besides *on_event* and the plugins.
     """
 
@@ -80,10 +82,15 @@ class Engine:
     polling: Polling = field(default_factory=Polling)
     cleanup_timeout: float = 30.0
     max_orders: int = 5
+    order_limit: OrderLimit | None = None
     guards: Guards = field(default_factory=Guards)
     experience: Experience = field(default_factory=Experience)
     observers: list[Callable[[Event], None]] = field(default_factory=list)
     _emitting: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    _orders: Pace = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_orders", Pace.of(self.order_limit))
 
     @property
     def watched(self) -> bool:
@@ -144,6 +151,27 @@ class Engine:
                 error_type="" if error is None else type(error).__name__,
             )
         )
+
+    def await_order(self, scope: CancelScope) -> None:
+        """Wait until the limit lets one more order be made.
+
+        Raises:
+            TryAgainLater: that is not before the scope's deadline.
+        """
+        seconds = self._orders.claim()
+        remaining = scope.remaining()
+        if remaining is not None and seconds > remaining:
+            self._orders.hand_back()
+            not_before = datetime.now(UTC) + timedelta(seconds=seconds)
+            raise TryAgainLater(
+                f"{self.acme.session.directory_url}: the limit of {self.order_limit} is reached; "
+                f"the next may be made at {not_before:%Y-%m-%d %H:%M:%S} UTC, after the deadline",
+                not_before=not_before,
+                order_url=None,
+            )
+        if seconds > 0:
+            log.info("waiting %.0f s: the limit of %s is reached", seconds, self.order_limit)
+            self._orders.sleep(seconds, scope)
 
     def pause(self, looks: int, asked: float | None, order_url: str) -> float:
         """Return the seconds until the next look at an order, given its Retry-After.

@@ -153,12 +153,15 @@ class Issuance:
 
     def _new_order(self) -> Order:
         self._profile()
+        replaces = self._replaces()
+        if replaces is None:
+            self._engine.await_order(self._scope)
         self._record = self._begin()
         # The authorizations are read side by side: their connections open while the order is made.
         many = min(len(self._request.identifiers), self._engine.parallelism)
         try:
             self._acme.session.warm_up(many - 1, self._warming)
-            order = self._send_order(self._replaces())
+            order = self._send_order(replaces)
             self._check_ordered(order)
             self._record.ordered(order.url)
         except BaseException as exc:
@@ -192,6 +195,7 @@ class Issuance:
         except AcmeError as exc:
             if replaces is None or not refuses_replaces(exc):
                 raise
+            self._engine.await_order(self._scope)
             return self._order_once(None)
 
     def _order_once(self, replaces: str | None) -> Order:

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from acmez.acme.identifier import Identifier
+from acmez.acme.pace import OrderLimit
 from acmez.config import Config, from_config, load_config
 from acmez.csr import build_request
 from acmez.errors import ConfigError
@@ -54,6 +55,9 @@ trust = "root.pem"
 plugins = ["./hooks.py"]
 block = ["http-other"]
 parallelism = 4
+pin_host = true
+requests_per_second = 18
+order_limit = { orders = 300, seconds = 10800 }
 preferred_challenges = ["dns-01"]
 
 [account]
@@ -133,6 +137,8 @@ def test_the_whole_file(home: Path):
         ("dns-01",),
     )
     assert config.trust == home / "root.pem"
+    assert (config.pin_host, config.requests_per_second) == (True, 18.0)
+    assert config.order_limit == OrderLimit(300, 10800.0)
     assert (config.plugins, config.block) == (("./hooks.py",), ("http-other",))
     assert config.account.contact == ("mailto:admin@example.com",)
     assert config.account.terms_of_service_agreed
@@ -174,6 +180,8 @@ def test_the_client_of_the_whole_file(home: Path, monkeypatch: pytest.MonkeyPatc
     assert given["plugins"] is manager
     assert (given["directory"], given["trust"]) == ("letsencrypt-staging", home / "root.pem")
     assert (given["parallelism"], given["preferred_challenges"]) == (4, ("dns-01",))
+    assert (given["pin_host"], given["requests_per_second"]) == (True, 18.0)
+    assert given["order_limit"] == OrderLimit(300, 10800.0)
     assert (given["contact"], given["terms_of_service_agreed"]) == (("mailto:admin@example.com",), True)
     first, second = given["certificates"]
     assert (first.names, first.key.type) == (("example.com", "www.example.com"), "ec-p384")
@@ -207,6 +215,9 @@ def test_every_problem_of_the_file_is_told_at_once(home: Path):
     plugins = ["./hooks.py", "nope.hooks", 3]
     acount = 1
     parallelism = 0
+    requests_per_second = 0
+    pin_host = "yes"
+    order_limit = { orders = 0, seconds = 10800 }
     [account]
     contact = ["admin@example.com", "mailto:a@example.com,b@example.com"]
     terms_of_service_agreed = "yes"
@@ -243,6 +254,9 @@ def test_every_problem_of_the_file_is_told_at_once(home: Path):
         "plugins[2]: expected a string, got 3",
         "acount: unknown option (did you mean 'account'?)",
         "parallelism: expected at least 1, got 0",
+        "requests_per_second: 0.0 is not more than 0",
+        "pin_host: expected true or false, got 'yes'",
+        "order_limit.orders: expected at least 1, got 0",
         "account.contact: 'admin@example.com' is not a URL (did you mean 'mailto:admin@example.com'?)",
         "account.contact: 'mailto:a@example.com,b@example.com': a mailto: URL holds one address",
         "account.terms_of_service_agreed: expected true or false, got 'yes'",
@@ -258,7 +272,7 @@ def test_every_problem_of_the_file_is_told_at_once(home: Path):
         "certificate[3].key: the certificate request has its key already",
         "plugins[1]: plugin 'nope.hooks' is neither installed nor a module that can be imported",
         "account_key.use: unknown key provider 'fil'; did you mean 'file'? installed: file, generated",
-        "retry.options: attempts and nonce_attempts must be at least 1",
+        "retry.options: attempts, nonce_attempts and conflict_attempts must be at least 1",
         "solver.web.options.pth: unknown option (did you mean 'path'?)",
         "solver.web.options.path: required by 'http-made' (a path)",
         "solver.web.wait.options.seconds: expected a number, got 'long'",

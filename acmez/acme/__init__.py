@@ -30,6 +30,7 @@ from .errors import (
 from .identifier import Identifier, IdentifierType
 from .jws import ExternalAccount, PrivateKey, SigningKey
 from .order import AutoRenewal, Order, OrderStatus
+from .pace import OrderLimit
 from .polling import Polling
 from .problem import (
     AccountDoesNotExist,
@@ -94,6 +95,7 @@ __all__ = [
     "MalformedAnswer",
     "Meta",
     "Order",
+    "OrderLimit",
     "OrderNotReady",
     "OrderStatus",
     "PollTimeout",

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import urlsplit
 
 from .errors import InputError
+from .pace import OrderLimit, Rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,8 @@ class Authority:
             the directory says.
         eab_hint: URL of the page that says how a customer gets one; "" if none is needed.
         contact_required: whether orders fail without a contact in the account.
-        requests_per_second: what the CA is known to bear, `None` if that is not known.
+        requests_per_second: what the CA is known to bear, in all or by operation; `None` if that is not known.
+        order_limit: how many orders it takes from one account, `None` if that is not known.
         account_post_as_get: whether the account can be fetched (RFC 8555 §7.3.3).
     """
 
@@ -35,7 +38,8 @@ class Authority:
     external_account: bool = False
     eab_hint: str = ""
     contact_required: bool = False
-    requests_per_second: float | None = None
+    requests_per_second: Rates | None = None
+    order_limit: OrderLimit | None = None
     account_post_as_get: bool = True
 
 
@@ -46,7 +50,12 @@ def authorities() -> Mapping[str, Authority]:
     from importlib.resources import files
 
     text = files(__package__).joinpath("authorities.toml").read_text(encoding="utf-8")
-    return MappingProxyType({name: Authority(name, **table) for name, table in tomllib.loads(text).items()})
+    return MappingProxyType({name: _authority(name, table) for name, table in tomllib.loads(text).items()})
+
+
+def _authority(name: str, table: dict[str, Any]) -> Authority:
+    limit = table.pop("order_limit", None)
+    return Authority(name, order_limit=None if limit is None else OrderLimit(**limit), **table)
 
 
 def find(name: str) -> Authority:

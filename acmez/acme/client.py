@@ -23,7 +23,7 @@ from .identifier import Identifier
 from .jws import ExternalAccount, SigningKey, sign
 from .order import FINAL as FINAL_ORDER
 from .order import AutoRenewal, Order, OrderStatus, new_order_payload
-from .pace import Pace
+from .pace import Paces, Rates
 from .polling import Polling, poll
 from .problem import BLANK, AlreadyRevoked, ErrorType, ProblemError
 from .renewal import RenewalInfo, certificate_name
@@ -53,7 +53,7 @@ class Client(SignedRequests):
         transport: sends the requests; `None`: one of the client's own, closed with it.
         retry: decides what is repeated.
         observe: is called with each request's outcome, from the thread that sent it.
-        requests_per_second: what the server is known to bear; `None`: as fast as they come.
+        requests_per_second: what the server is known to bear, in all or by operation; `None`: any number.
         language: the Accept-Language for messages (RFC 8555 §6.1).
     """
 
@@ -65,7 +65,7 @@ class Client(SignedRequests):
         retry: RetryPolicy | None = None,
         observe: Observe | None = None,
         language: str = "en",
-        requests_per_second: float | None = None,
+        requests_per_second: Rates | None = None,
     ) -> None:
         self.transport = Transport() if transport is None else transport
         self._owns_transport = transport is None
@@ -76,7 +76,7 @@ class Client(SignedRequests):
                 retry or DefaultRetry(),
                 observe=observe,
                 language=language,
-                pace=Pace(requests_per_second),
+                paces=Paces(requests_per_second),
             )
         )
 

@@ -16,7 +16,7 @@ from .errors import AcmeError, Cancelled, MalformedAnswer
 from .gate import Gate
 from .jws import SigningKey, sign
 from .nonces import NoncePool, nonce_of
-from .pace import Pace
+from .pace import Paces
 from .problem import problem_error
 from .retry import RetryPolicy, repeat
 from .scope import CancelScope
@@ -66,14 +66,14 @@ class Session:
         *,
         observe: Observe | None,
         language: str,
-        pace: Pace | None = None,
+        paces: Paces | None = None,
     ) -> None:
         self.directory_url = directory_url
         self.transport = transport
         self.nonces = NoncePool()
         self.retry = retry
         self._observe = observe
-        self._pace = pace or Pace()
+        self._paces = paces or Paces()
         self._fetching = Gate(1)
         self._fetches = 0
         self._outcome: Directory | AcmeError = AcmeError("not fetched yet")
@@ -269,7 +269,7 @@ class Session:
         headers = {**self._headers, "Accept": accept}
         if body is not None:
             headers["Content-Type"] = JOSE
-        self._pace.wait(scope)
+        self._paces.wait(operation, scope)
         started = time.monotonic()
         status: int | None = None
         error: str | None = None

@@ -6,6 +6,7 @@ import pytest
 
 from acmez.acme.authorities import authorities, directory_url, recognise
 from acmez.acme.errors import InputError
+from acmez.acme.pace import OrderLimit, Paces
 
 
 def test_a_short_name_stands_for_the_directory_url():
@@ -33,6 +34,22 @@ def test_a_known_url_is_recognised():
     assert found is not None
     assert (found.name, found.requests_per_second) == ("zerossl", 7.0)
     assert recognise("https://ca.example/dir") is None
+
+
+def test_what_a_ca_bears_is_known():
+    found = authorities()["letsencrypt"]
+    assert found.order_limit == OrderLimit(300, 10800)
+    assert isinstance(found.requests_per_second, dict)
+    assert found.requests_per_second["newAccount"] == 5
+    assert authorities()["google"].order_limit is None
+
+
+@pytest.mark.parametrize("name", authorities())
+def test_every_rate_is_one_that_can_be_kept_and_for_an_operation_that_there_is(name: str):
+    rates = authorities()[name].requests_per_second
+    Paces(rates)
+    if isinstance(rates, dict):
+        assert set(rates) <= {"directory", "newNonce", "newAccount", "newOrder", "revokeCert", "renewalInfo", "others"}
 
 
 def test_a_url_stands_for_itself():

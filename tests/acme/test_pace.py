@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from acmez.acme.errors import Cancelled, InputError
-from acmez.acme.pace import Pace
+from acmez.acme.pace import OrderLimit, Pace, Paces
 from acmez.acme.scope import CancelScope
 
 
@@ -53,6 +53,67 @@ def test_who_waits_can_be_cancelled():
     threading.Timer(0.02, scope.cancel).start()
     with pytest.raises(Cancelled):
         pace.wait(scope)
+
+
+def test_the_turn_of_who_was_cancelled_is_the_next_ones():
+    scope, ended, pace = Sleepless(), CancelScope(), Pace(0.001, burst=1)
+    pace.wait(scope)
+    ended.cancel()
+    with pytest.raises(Cancelled):
+        pace.wait(ended)
+    pace.wait(scope)
+    assert [round(seconds / 1000) for seconds in scope.slept] == [1]
+
+
+def test_as_many_orders_as_the_limit_says_go_at_once_and_then_one_after_the_other():
+    scope, pace = Sleepless(), Pace.of(OrderLimit(300, 10800))
+    for _ in range(303):
+        pace.wait(scope)
+    assert [round(seconds) for seconds in scope.slept] == [36, 72, 108]
+
+
+def test_without_a_limit_of_orders_nobody_waits():
+    pace = Pace.of(None)
+    assert pace.claim() == 0.0
+    pace.hand_back()
+
+
+@pytest.mark.parametrize(
+    ("orders", "seconds", "told"),
+    [
+        (0, 1.0, "orders: expected at least 1, got 0"),
+        (1, 0.0, "seconds: expected a number above 0, got 0"),
+        (1, float("nan"), "seconds: expected a number above 0, got nan"),
+        (1, float("inf"), "seconds: expected a number above 0, got inf"),
+    ],
+)
+def test_a_limit_of_orders_is_some_in_some_time(orders: int, seconds: float, told: str):
+    with pytest.raises(InputError, match=told):
+        OrderLimit(orders, seconds)
+
+
+def test_each_operation_keeps_its_own_pace_and_the_others_theirs_together():
+    scope, paces = Sleepless(), Paces({"newNonce": 0.01, "others": 0.001})
+    for _ in range(6):
+        paces.wait("newNonce", scope)
+    for operation in ("order", "challenge") * 3:
+        paces.wait(operation, scope)
+    assert [round(seconds / 100) for seconds in scope.slept] == [1, 10]
+
+
+def test_one_rate_is_for_all_operations_together():
+    scope, paces = Sleepless(), Paces(0.001)
+    for operation in ("newNonce", "newOrder") * 3:
+        paces.wait(operation, scope)
+    assert [round(seconds / 1000) for seconds in scope.slept] == [1]
+
+
+def test_operations_that_have_no_rate_do_not_wait():
+    scope = Sleepless()
+    for operation in ("order", "newNonce") * 10:
+        Paces().wait(operation, scope)
+        Paces({"newNonce": 1000.0}).wait(operation, scope)
+    assert scope.slept == []
 
 
 @pytest.mark.parametrize("limit", [0, -1.0, float("nan")])
