@@ -69,6 +69,11 @@ format: $(VENV)/.dev  ## format the code and mend what ruff can mend
 cover: $(VENV)/.dev pebble  ## run every test and show the lines and branches that none reaches
 	@$(bin)/pytest --numprocesses $(WORKERS) --dist worksteal --cov --cov-report term $(ARGS)
 
+.PHONY: docs
+docs: $(VENV)/.dev  ## build the documentation into build/docs; a warning is an error
+	@$(bin)/python -m sphinx --fail-on-warning --keep-going --quiet --doctree-dir .cache/docs docs build/docs
+	@$(call say,build/docs/index.html)
+
 .PHONY: wheels
 wheels: $(VENV)/.dev  ## build each wheel and install it alone into an empty environment
 	@$(bin)/python tools/check_wheels.py
