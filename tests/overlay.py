@@ -7,7 +7,7 @@ import site
 import subprocess
 import sysconfig
 import venv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,11 +41,27 @@ class Overlay:
         self, command: Sequence[str], cwd: Path, *, environment: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a command; what it needs of the network is left out."""
-        program, *arguments = command
-        line = [str(self.python), "-m", _MODULES[program], *arguments]
-        if command[:2] == ["pip", "install"]:
-            line[4:4] = _OFFLINE
-        own = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COVERAGE_"))}
-        own.pop("CI", None)
-        own |= {"COLUMNS": "200", "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})}
+        line, own = self._line(command), _environment(environment or {})
         return subprocess.run(line, cwd=cwd, env=own, capture_output=True, text=True, timeout=120, check=False)
+
+    def start(self, command: Sequence[str], cwd: Path) -> subprocess.Popen[str]:
+        """Run a command beside the test, which ends it."""
+        line, own = self._line(command), _environment({"PYTHONUNBUFFERED": "1"})
+        return subprocess.Popen(line, cwd=cwd, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def _line(self, command: Sequence[str]) -> list[str]:
+        program, *arguments = command
+        if program == "python":
+            return [str(self.python), *arguments]
+        if program not in _MODULES:
+            return [program, *arguments]
+        line = [str(self.python), "-m", _MODULES[program], *arguments]
+        if list(command[:2]) == ["pip", "install"]:
+            line[4:4] = _OFFLINE
+        return line
+
+
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COVERAGE_"))}
+    own.pop("CI", None)
+    return {**own, "COLUMNS": "200", "PYTHONDONTWRITEBYTECODE": "1", **more}

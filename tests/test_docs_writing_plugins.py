@@ -5,10 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
-import shlex
 import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -18,9 +15,12 @@ from acmez import events, hookspecs
 from acmez.inspection import HOOKS
 from acmez.kinds import KINDS
 from acmez.protocols import Batching, Listing, Locking, SelfWaiting, Signalling, Versatile, WithPayload
+from tests.docs.pages import DOCS, blocks
+from tests.docs.pages import section as section_of
+from tests.docs.reader import Reader
 from tests.overlay import Overlay
 
-PAGE = (Path(__file__).resolve().parents[1] / "docs" / "writing-plugins.md").read_text()
+PAGE = (DOCS / "writing-plugins.md").read_text()
 CONTRACTS = [
     contracts.ComponentContract,
     contracts.SolverContract,
@@ -32,95 +32,7 @@ CONTRACTS = [
 
 def section(title: str) -> str:
     """Return what stands below a heading of the second level."""
-    return PAGE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-
-
-@dataclass(frozen=True)
-class Block:
-    """A piece of code on the page.
-
-    Attributes:
-        language: what stands behind the three ticks.
-        text: the code.
-        file: named in the sentence before, "" if none is.
-        whole: whether it is to be written there; otherwise it is in the file already.
-    """
-
-    language: str
-    text: str
-    file: str
-    whole: bool
-
-
-def blocks(text: str) -> Iterator[Block]:
-    before = ""
-    for piece in re.split(r"^(```\w+\n.*?^```\n)", text, flags=re.DOTALL | re.MULTILINE):
-        if not piece.startswith("```"):
-            before = piece
-            continue
-        first, _, rest = piece.partition("\n")
-        paragraph = before.strip().rpartition("\n\n")[2]
-        named = re.findall(r"`([\w./]+\.(?:py|toml))`", paragraph) if paragraph.endswith(":") else []
-        whole = re.search(r"[Ii]n `[\w./]+`:$", paragraph) is not None
-        yield Block(first.removeprefix("```"), rest.removesuffix("```\n"), named[-1] if named else "", whole)
-        before = ""
-
-
-@dataclass
-class Reader:
-    """Somebody who does what the page says.
-
-    Attributes:
-        place: where they are.
-        ran: the commands so far.
-    """
-
-    overlay: Overlay
-    place: Path
-    ran: list[str] = field(default_factory=list)
-
-    def follow(self, text: str) -> None:
-        for block in blocks(text):
-            if block.language == "console":
-                self._run_all(block.text)
-            elif block.language == "diff":
-                self._change(self.place / block.file, block.text)
-            elif block.whole:
-                (self.place / block.file).write_text(block.text)
-            else:
-                assert block.text in (self.place / block.file).read_text()
-
-    def _run_all(self, text: str) -> None:
-        for line, *shown in (part.splitlines() for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]):
-            output, code = self._run(line)
-            expected_failure = any(each.startswith("FAILED") for each in shown)
-            assert (code != 0) == expected_failure, output
-            said = " ".join(output.split())
-            for each in shown:
-                assert " ".join(each.split()) in said, output
-
-    def _run(self, line: str) -> tuple[str, int]:
-        self.ran.append(line)
-        words = shlex.split(line)
-        environment = {}
-        while re.match(r"[A-Z_]+=", words[0]):
-            name, _, environment[name] = words.pop(0).partition("=")
-        if words[0] == "cd":
-            self.place /= words[1]
-            return "", 0
-        if words[0] == "pytest":
-            words += ["-p", "no:cacheprovider"]
-        done = self.overlay.run(words, self.place, environment=environment)
-        return done.stdout + done.stderr, done.returncode
-
-    @staticmethod
-    def _change(file: Path, diff: str) -> None:
-        lines = diff.splitlines(keepends=True)
-        before = "".join(line[1:] for line in lines if not line.startswith("+"))
-        after = "".join(line[1:] for line in lines if not line.startswith("-"))
-        content = file.read_text()
-        assert content.count(before) == 1
-        file.write_text(content.replace(before, after))
+    return section_of(PAGE, title)
 
 
 @pytest.fixture

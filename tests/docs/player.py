@@ -1,0 +1,218 @@
+"""Plays a page: writes its files, runs its code and its commands of acmez, against an embedded CA.
+
+What a page says of a CA, a DNS server or an HSM is true of the embedded CA here: its address is put in place of the
+page's, and what answers challenges does it for that CA.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import runpy
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+from acmez_testkit import Behaviour, EmbeddedCA
+
+import acmez
+from acmez import CancelScope, Challenge, GeneratedKey, Handle, Route, Solver
+from acmez.acme.challenges import dns_01
+from acmez.cli import main
+from tests.docs import servers, shell, static
+from tests.docs.pages import Block, Command, blocks, commands, shows
+from tests.docs.place import SECRET, Place
+from tests.solvers import Records, Web
+
+PROFILES = dict.fromkeys(("classic", "tlsserver", "shortlived"), "")
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """Answers where the embedded CA looks, under another solver's name."""
+
+    name: ClassVar[str] = "stand-in"
+    challenge_type: ClassVar[str] = "http-01"
+
+    web: Web
+    records: Records
+
+    def present(self, challenge: Challenge, scope: CancelScope) -> None:
+        if challenge.type == "http-01":
+            self.web.answers[challenge.token or ""] = challenge.key_authorization
+        else:
+            record = dns_01.record(challenge)
+            self.records.add(record.name, record.value)
+
+    def clean_up(self, challenge: Challenge, handle: Handle | None, scope: CancelScope) -> None:
+        if challenge.type == "http-01":
+            self.web.answers.pop(challenge.token or "", None)
+        else:
+            record = dns_01.record(challenge)
+            self.records.remove(record.name, record.value)
+
+
+@dataclass
+class Player:
+    """Somebody who reads a page with an embedded CA at hand.
+
+    Attributes:
+        page: the text.
+        ca: the CA.
+        names: what the code of the page defined so far.
+        code: what the last command returned.
+    """
+
+    page: str
+    place: Place
+    ca: EmbeddedCA
+    web: Web
+    names: dict[str, Any] = field(default_factory=lambda: {"__name__": "__main__"})
+    code: int = 0
+
+    def play(self) -> None:
+        """Do everything that the page tells to do, in its order."""
+        for block in blocks(self.page):
+            try:
+                self._play(block)
+            except Exception as exc:
+                exc.add_note(f"line {block.line}")
+                raise
+
+    def _play(self, block: Block) -> None:
+        text = self.place.here(block.text)
+        if block.whole:
+            self.place.write(block.file, block.text)
+        match block.language:
+            case "python":
+                self._python(block, text)
+            case "toml":
+                self.place.check(block.text)
+            case "console":
+                for command in commands(block.text):
+                    self._run(command)
+            case _:
+                check_foreign(block, self.place)
+
+    def _python(self, block: Block, text: str) -> None:
+        if static.is_part_of_a_file(block.text, self.place.folder):
+            return
+        name = re.escape(block.file)
+        if block.whole and re.search(rf"(?:python|pytest) (?:\S+/)?{name}|/{name}", self.page):
+            return  # a command or a configuration of the page runs it
+        exec(compile(text, block.file or f"line {block.line}", "exec"), self.names)  # noqa: S102
+
+    def _run(self, command: Command) -> None:
+        line = self.place.here(command.line)
+        shell.check(line)
+        words = shlex.split(line)
+        output = ""
+        if words[:2] == ["echo", "$?"]:
+            output = str(self.code)
+        elif words[0] == "acmez" and not {"|", "&&", ">", ";"} & set(words) and words[1] != "demo":
+            output = self._captured(lambda: main(words[1:]))
+            failed = any(each.startswith(("error:", "Error:")) for each in command.shown)
+            assert failed == (self.code not in {0, 75}), output
+        elif words[0] == "python" and words[1].endswith(".py"):
+            output = self._captured(lambda: self._script(words[1:]))
+        else:
+            return
+        for each in command.shown:
+            assert shows(output, self.place.here(each)), output
+
+    def _captured(self, call: Callable[[], int]) -> str:
+        with io.StringIO() as output:
+            with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+                self.code = call()
+            return output.getvalue()
+
+    def _script(self, words: list[str]) -> int:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", words)
+            try:
+                runpy.run_path(words[0], run_name="__main__")
+            except SystemExit as exc:
+                return exc.code if isinstance(exc.code, int) else int(exc.code is not None)
+        return 0
+
+
+def check_foreign(block: Block, place: Place) -> None:
+    """Fail unless a block in another language is right; one in a language that nobody knows is not."""
+    name = block.file.rpartition("/")[2]
+    match block.language, name:
+        case "nginx", _:
+            servers.check_nginx(block.text, place)
+        case "json", _:
+            json.loads(block.text)
+        case "yaml", _:
+            assert yaml.safe_load(block.text)
+        case "apache", _:
+            servers.check_apache(block.text)
+        case ("haproxy", _) | (_, "haproxy.cfg"):
+            servers.check_haproxy(block.text, place)
+        case "ini", _:
+            servers.check_systemd(name or "acmez.service", block.text, place)
+        case (("sh" | "bash"), _):
+            servers.check_sh(block.text)
+        case "text", ("crontab" | "acmez"):
+            servers.check_cron(block.text, with_user=name == "acmez")
+        case _ if re.fullmatch(r"\{(toctree|note|tip|seealso|figure|image|literalinclude)\}.*", block.language):
+            pass
+        case _:
+            raise AssertionError(f"nothing checks a block of {block.language!r} in {block.file!r}")
+
+
+@contextlib.contextmanager
+def player(page: str, folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Player]:
+    """Open a place, a CA and a web server for the reader of a page."""
+    place = Place(folder, patch)
+    patch.chdir(folder)
+    with Web() as web, EmbeddedCA(_behaviour(page, web.port)) as ca:
+        _redirect(patch, ca, web, Records(ca.txt_records))
+        yield Player(page, place, ca, web)
+    assert not ca.internal_errors
+
+
+def _behaviour(page: str, http_port: int) -> Behaviour:
+    hosts = {}
+    for text in re.findall(r'"([\d.]+|[\da-f:]+)"', page):
+        with contextlib.suppress(ValueError):
+            hosts[str(ip_address(text))] = "127.0.0.1"
+    accounts = dict.fromkeys(re.findall(r'(?:\bkid = |ExternalAccount\()"([^"]+)"', page), SECRET)
+    return Behaviour(http_port=http_port, hosts=hosts, profiles=PROFILES, external_accounts=accounts)
+
+
+def _redirect(patch: pytest.MonkeyPatch, ca: EmbeddedCA, web: Web, records: Records) -> None:
+    """Make every client one of the embedded CA."""
+    original = acmez.Client.__init__
+
+    def make(self: acmez.Client, directory: str, **settings: Any) -> None:
+        settings["solvers"] = [_stand_in(each, web, records) for each in settings.get("solvers", ())]
+        settings["trust"] = ca.trust_pem
+        if _is_remote(settings.get("account_key")):
+            settings["account_key"] = GeneratedKey()
+        settings["certificates"] = [
+            replace(spec, key=None) if _is_remote(spec.key) else spec for spec in settings.get("certificates", ())
+        ]
+        original(self, ca.directory_url, **settings)
+
+    patch.setattr(acmez.Client, "__init__", make)
+
+
+def _is_remote(key: object) -> bool:
+    return type(key).__module__.startswith("acmez_key_")
+
+
+def _stand_in(given: Solver | Route, web: Web, records: Records) -> Route:
+    route = given if isinstance(given, Route) else Route(given)
+    kind = "dns-01" if "dns-01" in route.challenge_types else "http-01"
+    shape = type("StandIn", (StandIn,), {"name": route.solver.name, "challenge_type": kind})
+    return Route(shape(web, records), route.name, route.domains)
