@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -22,7 +21,6 @@ from .acme.errors import InputError
 from .acme.jws import ExternalAccount, PrivateKey, SigningKey
 from .acme.pace import OrderLimit, Rates
 from .acme.polling import Polling
-from .acme.problem import AccountDoesNotExist
 from .acme.renewal import RenewalInfo
 from .acme.retry import RetryPolicy
 from .acme.scope import CancelScope
@@ -32,7 +30,8 @@ from .acme.trust import Trust
 from .certificate import Certificate
 from .engine import Engine
 from .issuance import Issuance
-from .keys import generate, load_private_key, private_pem
+from .keys import load_private_key, private_pem
+from .own_account import OwnAccount
 from .protocols import KeyProvider, Solver
 from .request import Request, public_bytes, specs_for
 from .routing import Route
@@ -110,14 +109,9 @@ class Client:
         if parallelism < 1:
             raise InputError(f"parallelism: {parallelism!r} is not at least 1")
         self.certificates = tuple(certificates)
-        self._account_key = account_key
-        self._account_url = account_url
         self._contact = tuple(contact)
         self._terms_agreed = terms_of_service_agreed
         self._external_account = external_account
-        self._lock = threading.Lock()
-        self._signing_key: SigningKey | None = None
-        self._account: Account | None = None
         self._transport = Transport(
             trust=trust,
             proxy=proxy,
@@ -150,6 +144,7 @@ class Client:
             cleanup_timeout=cleanup_timeout,
             order_limit=order_limit,
         )
+        self._own = OwnAccount(self.acme, account_key, account_url, self._engine.journal, self._account_ready)
 
     def __enter__(self) -> Self:
         return self
@@ -184,47 +179,61 @@ class Client:
             UserActionRequired: the terms must be agreed to; the error holds their URL.
             ExternalAccountRequired: the CA wants an external account binding.
         """
-        account = self.acme.new_account(
-            self._key(),
-            contact=self._contact if contact is None else contact,
+        return self._own.register(
+            self._contact if contact is None else contact,
             terms_of_service_agreed=self._terms_agreed if terms_of_service_agreed is None else terms_of_service_agreed,
             external_account=external_account or self._external_account,
             scope=scope,
         )
-        return self._adopt(account)
 
     def account(self, *, scope: CancelScope | None = None) -> Account:
-        """Return the account of the key.
+        """Return the account of the key; a change of the key that a crash interrupted is finished first.
 
         Raises:
             AccountDoesNotExist: it was never registered; call `register`.
+            KeyChangeError: a change of its key was interrupted, and the CA does not say which key it has now.
         """
-        if self._account is not None:
-            return self._account
-        if self._account_url is not None:
-            return self._adopt(Account(self._account_url, self._key()))
-        try:
-            return self._adopt(self.acme.find_account(self._key(), scope=scope))
-        except AccountDoesNotExist as exc:
-            exc.add_note("the account key is not registered with this CA: call register() first")
-            raise
+        return self._own.find(scope)
 
-    def _adopt(self, account: Account) -> Account:
-        with self._lock:
-            self._account = account
-        self._engine.emit(events.AccountReady(account=account.url))
-        return account
+    def update_account(
+        self,
+        contact: Sequence[str] | None = None,
+        *,
+        terms_of_service_agreed: bool = False,
+        scope: CancelScope | None = None,
+    ) -> Account:
+        """Replace the account's contacts, or agree to changed terms of service (RFC 8555 §7.3.2, §7.3.3).
 
-    def _key(self) -> SigningKey:
-        with self._lock:
-            if self._signing_key is None:
-                given = self._account_key
-                if given is None:
-                    key = generate("ec-p256")
-                else:
-                    key = given if isinstance(given, PrivateKey) else given.get("account")
-                self._signing_key = SigningKey(key)
-            return self._signing_key
+        Args:
+            contact: URLs such as "mailto:admin@example.com"; empty: none; `None`: as they are.
+            terms_of_service_agreed: agree to what `UserActionRequired` asked for.
+        """
+        return self._own.update(contact, agreed=terms_of_service_agreed, scope=scope)
+
+    def change_account_key(
+        self,
+        new: KeyProvider | PrivateKey | str | os.PathLike[str] | None = None,
+        *,
+        scope: CancelScope | None = None,
+    ) -> Account:
+        """Give the account another key (RFC 8555 §7.3.5); no crash leaves it without one that you have.
+
+        The new key is kept on the disk before the CA is told of it: beside the file of a `FileKey`, which it
+        replaces once the CA has taken it; for other account keys in the journal, until the client is made with
+        the new one. What was interrupted, or whose answer was lost, the next client finishes, or this one's next
+        call. Obtain nothing meanwhile: running orders are signed with the old key.
+
+        Args:
+            new: the new key, what provides it, or its file, made if it is not there; `None`: a new EC P-256 key.
+                One that cannot leave its HSM or KMS is kept by name: the client has to be made with it next time.
+
+        Raises:
+            InputError: it is the account's already, or was before, or a generated one could be kept nowhere.
+            KeyFileError, JournalError: it cannot be kept; nothing was sent.
+            KeyChangeError: the account keeps its old key, or the CA does not say which one it has.
+            ProblemError: the CA refused, and the account keeps its old key.
+        """
+        return self._own.change_key(new, scope)
 
     # Certificates, RFC 8555 §7.4
 
@@ -269,7 +278,7 @@ class Client:
             replaces=spec.replaces if replaces is None else replaces,
         )
         request = Request.from_spec(spec)
-        if request.csr.public_key() == self._key().private_key.public_key():
+        if request.csr.public_key() == self._own.key.private_key.public_key():
             raise InputError("certificate: its key is the account's, which CAs refuse (RFC 8555 §11.1)")
         with CancelScope(timeout, parent=scope) as inner:
             account = self.account(scope=inner)
@@ -315,11 +324,10 @@ class Client:
     def __reduce__(self) -> tuple[Callable[..., Client], tuple[str, Mapping[str, object], bytes | None]]:
         """Pickle the settings, but for `certificates`, and the account; connections are each process's own."""
         directory, settings = self._settings
-        url = self._account_url if self._account is None else self._account.url
-        settings = {**settings, "account_url": url, "certificates": ()}
-        given, pem = self._account_key, None
+        given, pem = self._own.given, None
+        settings = {**settings, "account_key": given, "account_url": self._own.url, "certificates": ()}
         if given is None or isinstance(given, PrivateKey):
-            settings["account_key"], pem = None, private_pem(self._key().private_key)
+            settings["account_key"], pem = None, private_pem(self._own.key.private_key)
         if isinstance(settings["journal"], str | os.PathLike):
             settings["journal"] = Path(settings["journal"]).absolute()
         return _unpickle, (directory, settings, pem)
@@ -389,13 +397,6 @@ class Client:
         """Ask when the CA wants a certificate to be renewed (RFC 9773)."""
         return self.acme.renewal_info(certificate, scope=scope)
 
-    def _observe(self, exchange: Exchange) -> None:
-        self._engine.emit_request(exchange)
-
-
-def _spec(what: Sequence[str] | bytes | str | x509.CertificateSigningRequest | CertificateSpec) -> CertificateSpec:
-    if isinstance(what, CertificateSpec):
-        return what
     # Who watches
 
     def watch(self, observer: Callable[[events.Event], None]) -> None:
@@ -409,6 +410,13 @@ def _spec(what: Sequence[str] | bytes | str | x509.CertificateSigningRequest | C
     def _account_ready(self, account: Account) -> None:
         self._engine.emit(events.AccountReady(account=account.url))
 
+    def _observe(self, exchange: Exchange) -> None:
+        self._engine.emit_request(exchange)
+
+
+def _spec(what: Sequence[str] | bytes | str | x509.CertificateSigningRequest | CertificateSpec) -> CertificateSpec:
+    if isinstance(what, CertificateSpec):
+        return what
     if isinstance(what, bytes | x509.CertificateSigningRequest):
         return CertificateSpec(csr=what)
     if isinstance(what, str):

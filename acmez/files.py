@@ -36,24 +36,29 @@ def write_all(directory: Path, contents: Sequence[tuple[str, bytes, int]]) -> No
             temporary.replace(directory / name)
 
 
-def create(path: Path, data: bytes, *, mode: int) -> None:
+def create(path: Path, data: bytes, *, mode: int, owner: tuple[int, int] | None = None) -> None:
     """Write *path* like `write`, but never over a file or a link that is there.
+
+    Args:
+        owner: user and group; `None`: who runs this.
 
     Raises:
         FileExistsError: somebody else was quicker.
         OSError: it cannot be written; nothing is left behind.
     """
-    with synced(path.parent), _temporary(path.parent, data, mode) as temporary:
+    with synced(path.parent), _temporary(path.parent, data, mode, owner) as temporary:
         path.hardlink_to(temporary)
 
 
 @contextmanager
-def _temporary(directory: Path, data: bytes, mode: int) -> Iterator[Path]:
+def _temporary(directory: Path, data: bytes, mode: int, owner: tuple[int, int] | None = None) -> Iterator[Path]:
     """Yield a file with *data* that is on the disk, and remove what is left under its name."""
     descriptor, name = tempfile.mkstemp(prefix=".acmez-", dir=directory)
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            if owner is not None:
+                os.fchown(file.fileno(), *owner)
             os.fchmod(file.fileno(), mode)
             file.write(data)
             file.flush()

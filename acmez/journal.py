@@ -53,6 +53,21 @@ class OrderEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class NextKey:
+    """The key that an account gets, or has got, after another one.
+
+    Attributes:
+        thumbprint: its own.
+        name: for messages.
+        pem: `None` if the key lives elsewhere.
+    """
+
+    thumbprint: str
+    name: str
+    pem: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A challenge that a solver presented, or was about to, in one run of an order."""
 
@@ -193,6 +208,35 @@ class Journal:
         """Return the URLs of all orders of an account in the journal."""
         query = "SELECT url FROM orders WHERE directory = ? AND account = ? AND url IS NOT NULL"
         return frozenset(url for (url,) in self._file.read(query, (directory, account)))
+
+    # Keys of accounts, RFC 8555 §7.3.5
+
+    def keep_next_key(self, directory: str, account: str, present: str, key: NextKey) -> None:
+        """Note that an account's key is about to be replaced.
+
+        Args:
+            present: thumbprint of the key until now.
+        """
+        self._execute(
+            "INSERT OR REPLACE INTO next_keys (directory, account, present, next, key, name) VALUES (?, ?, ?, ?, ?, ?)",
+            (directory, account, present, key.thumbprint, key.pem, key.name),
+        )
+
+    def next_key(self, directory: str, present: str) -> NextKey | None:
+        """Return the key that replaces another one."""
+        query = "SELECT next, name, key FROM next_keys WHERE directory = ? AND present = ?"
+        rows = self._file.read(query, (directory, present))
+        return NextKey(*rows[0]) if rows else None
+
+    def drop_next_key(self, directory: str, present: str) -> None:
+        """Forget that a key was about to be replaced."""
+        self._execute("DELETE FROM next_keys WHERE directory = ? AND present = ?", (directory, present))
+
+    def holds_key(self, directory: str, account: str, present: str) -> None:
+        """Forget every other key that an account had: who uses it was given the present one."""
+        others = "directory = ? AND account = ? AND present != ?"
+        if self._file.read(f"SELECT 1 FROM next_keys WHERE {others}", (directory, account, present)):  # noqa: S608
+            self._execute(f"DELETE FROM next_keys WHERE {others}", (directory, account, present))  # noqa: S608
 
     # Answers
 

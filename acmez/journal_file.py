@@ -41,6 +41,13 @@ _STEPS = (
             PRIMARY KEY (order_id, run, solver, which)
         ) WITHOUT ROWID""",
     ),
+    (
+        """CREATE TABLE next_keys (
+            directory TEXT NOT NULL, account TEXT NOT NULL, present TEXT NOT NULL,
+            next TEXT NOT NULL, key BLOB, name TEXT NOT NULL,
+            PRIMARY KEY (directory, present)
+        ) WITHOUT ROWID""",
+    ),
 )
 
 

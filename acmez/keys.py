@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import stat
@@ -101,7 +102,7 @@ class FileKey:
             KeyFileError: the file cannot be read or made, others may read it, or it holds no usable key.
         """
         try:
-            return self._load()
+            return self._load(Path(self.path))
         except FileNotFoundError:
             if not self.create:
                 raise KeyFileError(f"{self.path}: the {purpose} key file does not exist") from None
@@ -114,26 +115,82 @@ class FileKey:
             raise KeyFileError(f"{self.path}: cannot be created: {exc.strerror}") from exc
         return key
 
-    def _load(self) -> PrivateKey:
+    # A change of the account's key, RFC 8555 §7.3.5: the next key waits in a file beside, and is renamed over.
+
+    def next(self, ca: str) -> PrivateKey | None:
+        """Return the key that an unfinished change of the account's key left; see `Replaceable`.
+
+        Raises:
+            KeyFileError: it is there and cannot be read.
+        """
         try:
-            with Path(self.path).open("rb") as file:
+            return self._load(self._next_path(ca))
+        except FileNotFoundError:
+            return None
+
+    def keep_next(self, ca: str, key: PrivateKey) -> None:
+        """Write the next key beside the present one, with the same passphrase, mode and owner.
+
+        Raises:
+            KeyFileError: it cannot be written, or another change is under way.
+        """
+        path = self._next_path(ca)
+        try:
+            now = Path(self.path).stat()
+            mode, owner = stat.S_IMODE(now.st_mode), (now.st_uid, now.st_gid)
+            files.create(path, private_pem(key, self.passphrase), mode=mode, owner=owner)
+        except FileExistsError:
+            raise KeyFileError(f"{path}: is there: another change of the account's key is under way") from None
+        except OSError as exc:
+            raise KeyFileError(f"{path}: cannot be created: {exc.strerror}") from exc
+
+    def take_next(self, ca: str) -> None:
+        """Replace the present key by the next one.
+
+        Raises:
+            KeyFileError: it cannot be replaced; the next one stays where it is.
+        """
+        path = self._next_path(ca)
+        try:
+            with files.synced(path.parent):
+                path.replace(self.path)
+        except FileNotFoundError:
+            return  # another process did it
+        except OSError as exc:
+            raise KeyFileError(f"{self.path}: cannot be replaced by {path}: {exc.strerror}") from exc
+
+    def drop_next(self, ca: str) -> None:
+        """Remove the next key."""
+        path = self._next_path(ca)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as exc:
+            raise KeyFileError(f"{path}: cannot be removed: {exc.strerror}") from exc
+
+    def _next_path(self, ca: str) -> Path:
+        path = Path(self.path)
+        return path.with_name(f"{path.name}.next-{hashlib.sha256(ca.encode()).hexdigest()[:12]}")
+
+    def _load(self, path: Path) -> PrivateKey:
+        try:
+            with path.open("rb") as file:
                 mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
                 data = file.read(_MAX_FILE)
         except FileNotFoundError:
             raise
         except OSError as exc:
-            raise KeyFileError(f"{self.path}: cannot be read: {exc.strerror}") from exc
+            raise KeyFileError(f"{path}: cannot be read: {exc.strerror}") from exc
         if mode & 0o077 and not self.allow_shared:
             raise KeyFileError(
-                f"{self.path}: others have access to this key (mode {mode:04o}): "
-                f"chmod 600 {shlex.quote(str(self.path))}, or set allow_shared"
+                f"{path}: others have access to this key (mode {mode:04o}): "
+                f"chmod 600 {shlex.quote(str(path))}, or set allow_shared"
             )
-        return load_private_key(data, str(self.path), self.passphrase)
+        return load_private_key(data, str(path), self.passphrase)
 
     def _load_of_other(self) -> PrivateKey:
         """Return the key of somebody who created the file a moment before: that one is in use."""
         try:
-            return self._load()
+            return self._load(Path(self.path))
         except FileNotFoundError:
             raise KeyFileError(f"{self.path}: a symbolic link to a file that does not exist") from None
 
