@@ -75,8 +75,8 @@ docs: $(VENV)/.dev  ## build the documentation into build/docs; a warning is an 
 	@$(call say,build/docs/index.html)
 
 .PHONY: wheels
-wheels: $(VENV)/.dev  ## build each wheel and install it alone into an empty environment
-	@$(bin)/python tools/check_wheels.py
+wheels: $(VENV)/.dev  ## build each wheel and sdist twice, compare them, and install each wheel alone
+	@$(bin)/python -m tools.check_wheels
 
 .PHONY: lock
 lock: $(VENV)/.tools  ## lock what is installed, with hashes (ARGS="--upgrade" for new versions)

@@ -1,4 +1,4 @@
-"""Every distribution under plugins/ keeps the layout and the names that CONTRIBUTING.md asks for."""
+"""Every distribution is built the same each time, and those under plugins/ keep CONTRIBUTING.md's layout and names."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tools.building import build
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 PLUGINS = sorted(CHECKOUT.glob("plugins/*/"))
@@ -51,3 +53,41 @@ def test_the_core_has_a_floor_and_no_pin(project: dict[str, Any]):
         if each.startswith("acmez") and each[5:6] in {"", " ", "<", ">", "=", "!", "~"}
     ]
     assert all(">=" in each and "==" not in each for each in needed)
+
+
+@pytest.mark.parametrize("project", [CHECKOUT, *PLUGINS], ids=lambda path: path.name)
+def test_whoever_builds_it_again_gets_the_same_bytes(project: Path, tmp_path: Path):
+    assert build(project, tmp_path / "dist") == []
+    assert sorted(path.suffix for path in (tmp_path / "dist").iterdir()) == [".gz", ".whl"]
+
+
+@pytest.mark.parametrize("where", ["str(Path.cwd())", "str(Path('demo.py').stat().st_mtime)", "time.tzname[0]"])
+def test_a_build_that_depends_on_where_and_when_is_found_out(where: str, tmp_path: Path):
+    project = tmp_path / "demo"
+    project.mkdir()
+    (project / "demo.py").touch()
+    (project / "pyproject.toml").write_text(
+        """[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+[project]
+name = "demo"
+version = "1"
+requires-python = ">=3"
+[tool.hatch.build.targets.sdist]
+only-include = ["demo.py"]
+[tool.hatch.build.targets.wheel]
+only-include = ["demo.py", "trace.txt"]
+[tool.hatch.build.targets.wheel.hooks.custom]
+"""
+    )
+    (project / "hatch_build.py").write_text(
+        f"""import time
+from pathlib import Path
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+class Hook(BuildHookInterface):
+    def initialize(self, version, build_data):
+        Path("trace.txt").write_text({where})
+"""
+    )
+    assert build(project, tmp_path / "dist") == ["demo-1-py3-none-any.whl"]

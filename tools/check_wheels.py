@@ -1,4 +1,4 @@
-"""Build every wheel and install each plugin's alone with the core's, as a user would."""
+"""Build every distribution twice, and install each plugin's wheel alone with the core's, as a user would."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from tools.building import ROOT, build
+
 DIST = ROOT / "dist"
 LOAD_EVERYTHING = """
 import importlib, importlib.metadata, sys
@@ -18,13 +19,13 @@ for entry in importlib.metadata.entry_points(group="acmez"):
 """
 
 
-def build_wheels() -> dict[str, Path]:
-    """Build all distributions into `dist/` and return each one's wheel by name, the core's first."""
+def build_all() -> tuple[dict[str, Path], list[str]]:
+    """Build everything into `dist/`; return the wheels by name, the core's first, and what is not reproducible."""
     shutil.rmtree(DIST, ignore_errors=True)
     projects = [ROOT, *sorted(path.parent for path in ROOT.glob("plugins/acmez-*/pyproject.toml"))]
-    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", DIST, *projects)
+    differing = [name for project in projects for name in build(project, DIST)]
     wheels = {path.name.split("-")[0].replace("_", "-"): path for path in sorted(DIST.glob("*.whl"))}
-    return {"acmez": wheels.pop("acmez"), **wheels}
+    return {"acmez": wheels.pop("acmez"), **wheels}, differing
 
 
 def check(name: str, wheel: Path, wheels: dict[str, Path]) -> None:
@@ -47,9 +48,10 @@ def pip(*arguments: str | Path) -> None:
 
 
 def main() -> int:
-    """Check every wheel and print one line for each."""
-    wheels = build_wheels()
-    failed = 0
+    """Check everything and print one line for each wheel, and for each file that is not reproducible."""
+    wheels, differing = build_all()
+    sys.stdout.writelines(f"FAILED  {name} is not reproducible\n" for name in differing)
+    failed = len(differing)
     for name, wheel in wheels.items():
         try:
             check(name, wheel, wheels)
