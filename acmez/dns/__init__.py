@@ -6,7 +6,7 @@ Only dnspython is needed, and it is imported when something is asked.
 from __future__ import annotations
 
 from .errors import DnsError, NoAnswerError, SignatureError, UnreachableError, ZoneError
-from .records import DNS_CHALLENGE_TYPES, DnsOptions, RecordFinder, ZoneRecord
+from .records import DNS_CHALLENGE_TYPES, DnsOptions, RecordFinder, ZoneRecord, by_zone
 
 __all__ = [
     "DNS_CHALLENGE_TYPES",
@@ -18,4 +18,5 @@ __all__ = [
     "UnreachableError",
     "ZoneError",
     "ZoneRecord",
+    "by_zone",
 ]

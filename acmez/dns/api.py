@@ -101,19 +101,27 @@ class Calls:
         self._busy = busy
 
     def __call__(
-        self, method: str, path: str, body: JSON = None, *, accept: Collection[int] = range(200, 300)
+        self,
+        method: str,
+        path: str,
+        body: JSON = None,
+        *,
+        accept: Collection[int] = range(200, 300),
+        patient: bool = True,
     ) -> tuple[int, JSON]:
         """Make a call, and again if the server is busy; return the HTTP status and the JSON of the answer.
 
         Args:
             accept: the statuses that are no error.
+            patient: whether to make it again at all; what rests on an earlier answer is soon of no use.
 
         Raises:
             ApiError: the answer has another status or is no JSON, or there is none.
             Cancelled: the scope ended.
         """
-        for attempt in range(_ATTEMPTS):
-            last = attempt == _ATTEMPTS - 1
+        attempts = _ATTEMPTS if patient else 1
+        for attempt in range(attempts):
+            last = attempt == attempts - 1
             pause = _FIRST_PAUSE * 2**attempt
             try:
                 response = self._send(method, path, body)

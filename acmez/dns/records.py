@@ -22,7 +22,7 @@ Every DNS solver has these options and uses these records:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -118,6 +118,18 @@ class ZoneRecord:
             case {"zone": str(zone), "name": str(name), "value": str(value)} if f".{name}".endswith(f".{zone}"):
                 return cls(zone, name, value)
         raise InputError("the handle is not one of a DNS solver")
+
+
+def by_zone(records: Iterable[ZoneRecord], most: int | None = None) -> list[tuple[str, list[ZoneRecord]]]:
+    """Return each zone with its records, each record once; in parts where a provider takes no more than *most*."""
+    zones: dict[str, list[ZoneRecord]] = {}
+    for record in dict.fromkeys(records):
+        zones.setdefault(record.zone, []).append(record)
+    return [
+        (zone, part[start : start + (most or len(part))])
+        for zone, part in zones.items()
+        for start in range(0, len(part), most or len(part))
+    ]
 
 
 class RecordFinder:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlencode
 
 from acmez.acme.wire import JSON, printable
-from acmez.dns import ZoneRecord
+from acmez.dns import ZoneRecord, by_zone
 from acmez.dns.api import ApiError, Calls
 from acmez.dns.texts import unquoted
 
@@ -35,7 +35,7 @@ class Records:
             ApiError: Cloudflare refuses it, or does not answer.
         """
         identifiers: dict[ZoneRecord, str] = {}
-        for zone, part in _by_zone(records):
+        for zone, part in by_zone(records, _MOST_AT_ONCE):
             posts: list[JSON] = [
                 {"type": "TXT", "name": record.name, "content": record.quoted, "ttl": ttl} for record in part
             ]
@@ -49,7 +49,7 @@ class Records:
         Args:
             records: with the identifiers that `add` returned, as far as they are known.
         """
-        for zone, part in _by_zone(list(records)):
+        for zone, part in by_zone(records, _MOST_AT_ONCE):
             deletes: list[JSON] = []
             for record in part:
                 known = records[record]
@@ -146,14 +146,3 @@ def _same(each: Mapping[str, JSON], record: ZoneRecord) -> bool:
     name, content = str(each.get("name")).lower().rstrip("."), str(each.get("content"))
     # Records that were made without quotes are shown without.
     return each.get("type") == "TXT" and name == record.name and record.value in {content, unquoted(content)}
-
-
-def _by_zone(records: Sequence[ZoneRecord]) -> list[tuple[str, list[ZoneRecord]]]:
-    zones: dict[str, list[ZoneRecord]] = {}
-    for record in dict.fromkeys(records):
-        zones.setdefault(record.zone, []).append(record)
-    return [
-        (zone, part[start : start + _MOST_AT_ONCE])
-        for zone, part in zones.items()
-        for start in range(0, len(part), _MOST_AT_ONCE)
-    ]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from acmez.dns import DNS_CHALLENGE_TYPES, DnsOptions, RecordFinder, ZoneRecord
+from acmez.dns import DNS_CHALLENGE_TYPES, DnsOptions, RecordFinder, by_zone
 from acmez.dns.locks import ZoneLocks
 from acmez.hints import did_you_mean
 from acmez.options import Secret
@@ -52,7 +52,7 @@ class LexiconSolver:
         if not 0 < self.timeout <= 86400:
             raise ValueError(f"timeout: {self.timeout:g} is not between 0 and 86400 seconds")
         self._finder = RecordFinder(self.dns)
-        self._locks = ZoneLocks()
+        self._locks = ZoneLocks(f"lexicon {self.provider}")
         self._lexicon = Lexicon(self.provider, self.credentials, ttl=self.ttl, timeout=self.timeout)
 
     @classmethod
@@ -73,8 +73,8 @@ class LexiconSolver:
     def present_many(self, challenges: Sequence[Challenge], scope: CancelScope) -> Sequence[Handle | None]:
         """Add all records, with one log-in per zone."""
         records = self._finder.find_many(challenges, scope)
-        for zone, part in _by_zone(records).items():
-            with self._locks.hold([zone], scope):
+        for zone, part in by_zone(records):
+            with self._locks.hold(zone, scope):
                 self._lexicon.add(zone, part, scope)
         return [record.handle() for record in records]
 
@@ -92,13 +92,6 @@ class LexiconSolver:
         self, challenges: Sequence[Challenge], handles: Sequence[Handle | None], scope: CancelScope
     ) -> None:
         """Remove all records, with one log-in per zone."""
-        for zone, part in _by_zone(self._finder.to_remove(challenges, handles, scope)).items():
-            with self._locks.hold([zone], scope):
+        for zone, part in by_zone(self._finder.to_remove(challenges, handles, scope)):
+            with self._locks.hold(zone, scope):
                 self._lexicon.remove(zone, part, scope)
-
-
-def _by_zone(records: Sequence[ZoneRecord]) -> dict[str, list[ZoneRecord]]:
-    zones: dict[str, list[ZoneRecord]] = {}
-    for record in dict.fromkeys(records):
-        zones.setdefault(record.zone, []).append(record)
-    return zones

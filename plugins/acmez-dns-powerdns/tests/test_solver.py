@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from acmez_dns_powerdns import PowerDnsSolver
 
 from acmez.acme.challenges import txt_record
 from acmez.acme.errors import Cancelled
@@ -11,7 +12,9 @@ from acmez.dns.api import ApiError
 from acmez.options import Secret
 from acmez.protocols import CancelScope
 from tests.dns.contract import DnsSolverContract, value_of
-from tests.dns.fake_api import FakeApi, Reply, Request
+from tests.dns.fake_api import Reply, Request
+
+from .newer_server import NewerServer
 
 
 class TestContract(DnsSolverContract):
@@ -94,15 +97,18 @@ def test_values_of_one_name_that_two_zones_share_by_aliases_are_all_kept(provide
     assert provider.ask("x.acme.test") == []
 
 
-def test_a_change_that_met_another_one_is_made_again(make_solver, challenge_for, scope, monkeypatch):
+def test_a_change_that_met_another_one_is_made_again(challenge_for, scope, monkeypatch):
     monkeypatch.setattr("acmez.dns.api._FIRST_PAUSE", 0.01)
+    with NewerServer("example.test").running() as server:
+        solver = PowerDnsSolver(
+            server.url, Secret("secret-of-the-tests"), dns=DnsOptions(cname="never", zones=["example.test"])
+        )
+        real = server.answer
 
-    def answer(request: Request) -> Reply:
-        if request.method == "PATCH" and not api.seen[:-1].count(api.seen[-1]):
-            return Reply(500, {"error": "Internal Server Error"})
-        return Reply(200, {"kind": "Native", "rrsets": []})
+        def answer(request: Request) -> Reply:
+            failing = request.method == "PATCH" and server.seen.count(server.seen[-1]) == 1
+            return Reply(500, {"error": "Internal Server Error"}) if failing else real(request)
 
-    with FakeApi(answer).running() as api:
-        solver = make_solver(url=api.url, dns=DnsOptions(cname="never", zones=["example.test"]))
+        server.answer = answer
         solver.present(challenge_for("www.example.test"), scope)
-    assert [each.split()[0] for each in api.seen] == ["GET", "PATCH", "PATCH"]
+    assert [each.split()[0] for each in server.seen] == ["GET", "PATCH", "PATCH", "GET"]

@@ -16,7 +16,7 @@ import dns.tsig
 import dns.update
 from dns.rdtypes.ANY.TXT import TXT
 
-from acmez.dns import NoAnswerError, SignatureError, ZoneRecord
+from acmez.dns import NoAnswerError, SignatureError, ZoneRecord, by_zone
 from acmez.dns.exchange import ask, question
 from acmez.dns.lookups import Lookups
 from acmez.dns.reading import alias_at, text_of, values_at
@@ -74,11 +74,11 @@ class Primary:
             UpdateError: the server refuses it, or does not show it.
             NoAnswerError: the server does not answer.
         """
-        await asyncio.gather(*(self._add(zone, each, ttl) for zone, each in _by_zone(records)))
+        await asyncio.gather(*(self._add(zone, each, ttl) for zone, each in by_zone(records, _MOST_AT_ONCE)))
 
     async def remove(self, records: Sequence[ZoneRecord]) -> None:
         """Remove values that are there, and nothing else; raises like `add`."""
-        await asyncio.gather(*(self._remove(zone, each) for zone, each in _by_zone(records)))
+        await asyncio.gather(*(self._remove(zone, each) for zone, each in by_zone(records, _MOST_AT_ONCE)))
 
     async def _add(self, zone: str, records: Sequence[ZoneRecord], ttl: int) -> None:
         before = await self._shown(zone, records)
@@ -150,17 +150,6 @@ class Primary:
             except NoAnswerError as error:
                 problems.append(f"{server}: {error}")
         raise NoAnswerError("; ".join(problems))
-
-
-def _by_zone(records: Sequence[ZoneRecord]) -> list[tuple[str, list[ZoneRecord]]]:
-    zones: dict[str, list[ZoneRecord]] = {}
-    for record in dict.fromkeys(records):
-        zones.setdefault(record.zone, []).append(record)
-    return [
-        (zone, each[start : start + _MOST_AT_ONCE])
-        for zone, each in zones.items()
-        for start in range(0, len(each), _MOST_AT_ONCE)
-    ]
 
 
 def _absolute(name: str) -> dns.name.Name:

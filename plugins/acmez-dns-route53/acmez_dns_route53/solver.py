@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from acmez.dns import DNS_CHALLENGE_TYPES, DnsOptions, RecordFinder, ZoneRecord
+from acmez.dns import DNS_CHALLENGE_TYPES, DnsOptions, RecordFinder, ZoneRecord, by_zone
 from acmez.dns.locks import ZoneLocks
 from acmez.options import Secret
 from acmez.protocols import CancelScope, Challenge, Handle
@@ -63,7 +63,7 @@ class Route53Solver:
             if not 0 < getattr(self, option) <= 86400:
                 raise ValueError(f"{option}: {getattr(self, option):g} is not between 0 and 86400 seconds")
         self._finder = RecordFinder(self.dns)
-        self._locks = ZoneLocks()
+        self._locks = ZoneLocks(f"route53 {self.endpoint_url}")
         self._zone_ids = {zone.lower().rstrip("."): identifier for zone, identifier in self.hosted_zone_ids.items()}
         self._mutex = threading.Lock()
         self._changes: dict[tuple[str, str, str], str] = {}
@@ -137,13 +137,15 @@ class Route53Solver:
 
     def _change(self, records: Sequence[ZoneRecord], scope: CancelScope, *, ttl: int | None) -> dict[str, str]:
         """Add records, or with no *ttl* remove them; return zone -> identifier of the change."""
-        zones: dict[str, list[ZoneRecord]] = {}
-        for record in dict.fromkeys(records):
-            zones.setdefault(record.zone, []).append(record)
-        with self._locks.hold(zones, scope), self._aws.client() as client:
+        made: dict[str, str] = {}
+        with self._aws.client() as client:
             api = Zones(client, self._zone_ids, scope)
-            made = {zone: api.change(zone, part, ttl=ttl) for zone, part in zones.items()}
-        return {zone: change for zone, change in made.items() if change is not None}
+            for zone, part in by_zone(records):
+                with self._locks.hold(zone, scope):
+                    change = api.change(zone, part, ttl=ttl)
+                if change is not None:
+                    made[zone] = change
+        return made
 
 
 def _key(challenge: Challenge) -> tuple[str, str, str]:
