@@ -67,7 +67,7 @@ class Presenting:
             raise  # no other way would do better
         except Exception as exc:
             self._scope.check()
-            raise StepFailed("present", reason_of(exc)) from exc
+            raise StepFailed("present", reason_of(exc, challenges)) from exc
         seconds = time.monotonic() - began
         for subject in batch:
             subject.presented = True
@@ -152,7 +152,7 @@ class Presenting:
                 claimed = [subject for subject in claimed if subject.claimed]
                 self._remove(route, claimed, scope)
         except Exception as exc:  # noqa: BLE001 - reported, and must not hide the real error
-            error = reason_of(exc)
+            error = reason_of(exc, [subject.current.challenge for subject in batch])
         for subject in claimed:
             if not subject.claimed:
                 self._report(subject, error)

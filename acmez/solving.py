@@ -229,7 +229,7 @@ class Solving:
             waiter.wait(subject.current.challenge, self._scope)
         except Exception as exc:
             self._scope.check()
-            raise StepFailed("wait", reason_of(exc)) from exc
+            raise StepFailed("wait", reason_of(exc, [subject.current.challenge])) from exc
         self._engine.emit(events.ChallengeWaited(**subject.about(self._order_url), seconds=time.monotonic() - began))
 
     def _respond(self, subject: Subject) -> None:
@@ -237,7 +237,7 @@ class Solving:
         try:
             payload = {} if route.with_payload is None else route.with_payload.payload(challenge)
         except Exception as exc:
-            raise StepFailed("respond", reason_of(exc)) from exc
+            raise StepFailed("respond", reason_of(exc, [challenge])) from exc
         send = partial(self._acme.respond, self._account, challenge, payload, scope=self._scope)
         try:
             answered = self._engine.settle(send, partial(self._answered_already, subject), "challenge", self._scope)
@@ -307,8 +307,9 @@ class Solving:
                 return
             try:
                 seen = solver.validated(subject.current.challenge)
-            except Exception:  # noqa: BLE001 - a hint that a plugin gives, or not
-                log.exception("%s: %r cannot say when the CA came", subject.name, subject.current.route.label)
+            except Exception as exc:  # noqa: BLE001 - a hint that a plugin gives, or not
+                reason, label = reason_of(exc, [subject.current.challenge]), subject.current.route.label
+                log.warning("%s: %r cannot say when the CA came: %s", subject.name, label, reason)
                 return
             if not self._scope.wait(seen, max(0.0, latest - time.monotonic())):
                 return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypedDict
 
@@ -12,6 +12,9 @@ from .acme.errors import AcmeError
 from .acme.problem import Problem, printable
 from .engine import Candidate
 from .errors import FailedIdentifier
+
+
+_SHORTEST_TOKEN = 8  # RFC 8555 §8 has 22; cutting out a single letter would leave nothing legible
 
 
 class StepFailed(Exception):
@@ -103,7 +106,16 @@ def failure_of(authorization: Authorization, challenge: Challenge) -> Problem | 
     return authorization.problem if authorization.status in FINAL else None
 
 
-def reason_of(exc: BaseException) -> str:
-    """Put an exception into words that are safe to print."""
+def reason_of(exc: BaseException, challenges: Iterable[Challenge]) -> str:
+    """Put an exception of a plugin into words that are safe to print.
+
+    Args:
+        challenges: what it was about; their tokens and key authorizations are cut out.
+    """
     text = str(exc) or type(exc).__name__
-    return printable(text if isinstance(exc, AcmeError | OSError) else f"{type(exc).__name__}: {text}")
+    text = text if isinstance(exc, AcmeError | OSError) else f"{type(exc).__name__}: {text}"
+    for challenge in challenges:
+        token = challenge.token or ""
+        if len(token) >= _SHORTEST_TOKEN:
+            text = text.replace(f"{token}.{challenge.thumbprint}", "<key authorization>").replace(token, "<token>")
+    return printable(text)

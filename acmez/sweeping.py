@@ -35,7 +35,7 @@ def sweep(
         )
     problems = []
     for answer, outcome in zip(answers, outcomes, strict=True):
-        error = None if outcome.error is None else reason_of(outcome.error)
+        error = None if outcome.error is None else reason_of(outcome.error, [answer.challenge])
         if error is not None:
             problems.append(f"{answer.challenge}: {answer.solver}: {error}")
         engine.emit(

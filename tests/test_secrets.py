@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -15,7 +16,7 @@ from acmez_testkit import Answer, Drop, LoseAnswer, Problem, Truncate
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from acmez import CertificateSpec, Challenge, Client, DefaultRetry, events
+from acmez import CertificateSpec, Challenge, ChallengesFailed, Client, DefaultRetry, Route, events
 from acmez.acme import ExternalAccount
 from acmez.acme.scope import CancelScope
 from acmez.cli.progress import JsonLines, Lines
@@ -23,7 +24,17 @@ from acmez.cli.waterfall import spans
 from acmez.journal import Journal
 from acmez.keys import FileKey
 from acmez.option_types import Secret
-from tests.solvers import BlindWebSolver, Lab, TxtSolver, WebSolver, fail, laboratory
+from tests.solvers import (
+    BatchingTxtSolver,
+    BlindWebSolver,
+    CallWaiter,
+    Lab,
+    TxtSolver,
+    WatchingWebSolver,
+    WebSolver,
+    fail,
+    laboratory,
+)
 
 Start = Callable[..., Lab]
 NAME = "www.example.org"
@@ -164,6 +175,77 @@ def test_an_issuance_tells_none(
     assert "newOrder" in text
     assert "key authorization" in ear.secrets
     assert betrayed(ear.secrets, text) == set()
+
+
+def spill(challenge: Challenge, scope: CancelScope) -> None:
+    raise RuntimeError(f"{challenge.key_authorization} does not go to {challenge.token}")
+
+
+@dataclass
+class Spills(WatchingWebSolver):
+    """Tells what it must not, wherever it can."""
+
+    ear: Ear = field(kw_only=True)
+    step: str = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.on_present = self.at("present")
+        self.on_clean_up = self.at("clean_up")
+
+    def at(self, step: str) -> Callable[[Challenge, CancelScope], None]:
+        def call(challenge: Challenge, scope: CancelScope) -> None:
+            self.ear.keep(challenge, scope)
+            if step == self.step:
+                spill(challenge, scope)
+
+        return call
+
+    def payload(self, challenge: Challenge) -> dict[str, str]:
+        self.at("respond")(challenge, CancelScope())
+        return {}
+
+    def validated(self, challenge: Challenge) -> threading.Event:
+        self.at("validated")(challenge, CancelScope())
+        return super().validated(challenge)
+
+
+@pytest.mark.parametrize("step", ["present", "wait", "respond", "validated", "clean_up"])
+def test_a_plugin_that_raises_them_gets_none_told(
+    start: Start, ear: Ear, capsys: pytest.CaptureFixture[str], tmp_path: Path, step: str
+):
+    lab = start()
+    solver = Spills(web=lab.web, ear=ear, step=step)
+    route = Route(solver, waiter=CallWaiter(solver.at("wait")))
+    journal = tmp_path / "acmez.journal"
+    client = lab.stranger(route, account_key=ear.account_key, journal=journal, on_event=ear.hear)
+    failed = ear.obtain(client)
+    solver.step = ""
+    client.sweep()
+    text = ear.everything(client, capsys)
+    assert "<key authorization> does not go to <token>" in text
+    assert (failed is None) == (step in {"validated", "clean_up"})
+    assert "key authorization" in ear.secrets
+    assert betrayed(ear.secrets, text) == set()
+
+
+def test_a_plugin_that_raises_them_for_a_batch_gets_none_told(
+    start: Start, ear: Ear, capsys: pytest.CaptureFixture[str]
+):
+    lab = start()
+    spilt: list[Challenge] = []
+
+    def spill_all(challenge: Challenge, scope: CancelScope) -> None:
+        ear.keep(challenge, scope)
+        spilt.append(challenge)
+        if len(spilt) == 2:
+            raise RuntimeError(" ".join(each.key_authorization for each in spilt))
+
+    client = lab.client(BatchingTxtSolver(zone=lab.zone, on_present=spill_all), on_event=ear.hear)
+    with pytest.raises(ChallengesFailed, match="<key authorization> <key authorization>") as raised:
+        client.obtain([NAME, "mail.example.org"])
+    ear.told.append("".join(traceback.format_exception(raised.value)))
+    assert betrayed(ear.secrets, ear.everything(client, capsys)) == set()
 
 
 @pytest.mark.parametrize("action", [Drop(), LoseAnswer(), Truncate(10), Answer(200, b"<html>"), Problem("malformed")])
