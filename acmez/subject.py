@@ -13,7 +13,6 @@ from .acme.problem import Problem, printable
 from .engine import Candidate
 from .errors import FailedIdentifier
 
-
 _SHORTEST_TOKEN = 8  # RFC 8555 §8 has 22; cutting out a single letter would leave nothing legible
 
 
