@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -18,7 +18,7 @@ from .certificate import Chain, RevocationReason
 from .challenge import Challenge
 from .delegation import Delegation
 from .directory import Directory
-from .errors import AcmeError, Cancelled, InputError, LostAnswer
+from .errors import AcmeError, Cancelled, InputError, LostAnswer, MalformedAnswer
 from .identifier import Identifier
 from .jws import ExternalAccount, SigningKey, sign
 from .order import FINAL as FINAL_ORDER
@@ -312,7 +312,7 @@ class Client(SignedRequests):
             LostAnswer: the server may have acted; read the order.
         """
         if not order.finalize:
-            raise InputError(f"{order.url}: the order has no finalize URL")
+            raise MalformedAnswer("the order has no finalize URL", url=order.url)
         payload: dict[str, JSON] = dict(extra or {})
         if request is not None:
             if account.key.belongs_to(request.public_key()):
@@ -349,19 +349,15 @@ class Client(SignedRequests):
         named: dict[str, JSON] = dict(identifier.to_json())
         if subdomain_auth_allowed:
             named["subdomainAuthAllowed"] = True
-
-        def read(response: Response) -> Authorization:
-            return Authorization.from_response(response, account, meta=self.session.meta)
-
+        read = self._authorization_of(account)
         return self._create(account, url, {"identifier": named}, "newAuthz", scope, read, self.authorization)
 
     def authorization(self, account: Account, url: str, *, scope: CancelScope | None = None) -> Authorization:
         """Fetch an authorization with its challenges (RFC 8555 §7.5)."""
+        return self._get(account, url, "authorization", scope, self._authorization_of(account, url))
 
-        def read(response: Response) -> Authorization:
-            return Authorization.from_response(response, account, url, meta=self.session.meta)
-
-        return self._get(account, url, "authorization", scope, read)
+    def _authorization_of(self, account: Account, url: str | None = None) -> Callable[[Response], Authorization]:
+        return lambda response: Authorization.from_response(response, account, url, meta=self.session.meta)
 
     def poll_authorization(
         self,
@@ -422,7 +418,7 @@ class Client(SignedRequests):
             Conflict: it is.
         """
         if not challenge.url:
-            raise InputError(f"{challenge}: the challenge has no URL")
+            raise MalformedAnswer(f"{challenge}: the challenge has no URL", url=account.url)
         response = self._post(account, challenge.url, payload or {}, "challenge", scope, repeatable=False)
         return challenge.updated(response)
 

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from .directory import Directory, Meta
-from .errors import AcmeError, Cancelled, MalformedAnswer
+from .errors import AcmeError, Cancelled, InputError, MalformedAnswer
 from .gate import Gate
 from .jws import SigningKey, sign
 from .nonces import NoncePool, nonce_of
@@ -114,11 +114,22 @@ class Session:
 
     def _fetch(self, scope: CancelScope) -> Directory | AcmeError:
         try:
-            return self.get_and_read(Directory.from_response, self.directory_url, "directory", scope=scope)
+            directory = self.get_and_read(Directory.from_response, self.directory_url, "directory", scope=scope)
+            if url := directory.get("newNonce"):
+                self._check(url)  # here rather than for each nonce, where it would be tried again and again
+            return directory
         except Cancelled:
             raise  # concerns this caller alone; the next one fetches
         except AcmeError as exc:
             return exc
+
+    def _check(self, url: str) -> None:
+        """Refuse an URL of the server's that must not, or cannot, be sent to: that is no error of the caller's."""
+        if url != self.directory_url:
+            try:
+                self.transport.check(url)
+            except InputError as exc:
+                raise MalformedAnswer(f"it leads to {exc}", url=self.directory_url, acted=False) from None
 
     def get(self, url: str, operation: str, *, scope: CancelScope | None = None, accept: str = "*/*") -> Response:
         """GET what needs no signature: the directory, renewal information, some certificates."""
@@ -134,6 +145,7 @@ class Session:
         accept: str = "*/*",
     ) -> T:
         """Do as `get` and return what *read* makes of the answer; one that it cannot read is asked for again."""
+        self._check(url)
         bound = scope or CancelScope()
 
         def attempt(number: int) -> T:
@@ -167,6 +179,7 @@ class Session:
         Raises:
             ProblemError: the server refused.
             LostAnswer: no whole answer came to a request that is not repeatable.
+            MalformedAnswer: *url* is the server's, and not one to send to.
         """
         return self.post_and_read(
             _whole,
@@ -194,6 +207,7 @@ class Session:
         scope: CancelScope | None = None,
     ) -> T:
         """Do as `post` and return what *read* makes of the answer; one that it cannot read counts as malformed."""
+        self._check(url)
         bound = scope or CancelScope()
         if self._directory is None:
             self.directory(bound)  # here rather than for the nonce, where its tries would multiply

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TypeVar
 
 from .account import Account, listed_urls
-from .errors import InputError, LostAnswer, MalformedAnswer, UnsupportedError
+from .errors import LostAnswer, MalformedAnswer, UnsupportedError
 from .jws import SigningKey
 from .polling import Pollable
 from .problem import ProblemError
@@ -86,7 +86,7 @@ class SignedRequests:
                 raise
             try:
                 return fetch(account, where, scope=scope)
-            except (InputError, MalformedAnswer, ProblemError):
+            except (MalformedAnswer, ProblemError):
                 raise exc from None  # the head may have ended within the Location
 
     def _new_account(self, key: SigningKey, payload: JSONObject, scope: CancelScope | None) -> Account:

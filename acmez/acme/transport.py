@@ -308,6 +308,14 @@ class Transport:
         self._hosts: dict[tuple[str, str], _Host] = {}
         self._watch = Watch()
 
+    def check(self, url: str) -> None:
+        """Refuse an URL that is not one to send to, as `request` does.
+
+        Raises:
+            InputError: it is not https, or not of a host that was allowed.
+        """
+        self._key(url)
+
     def _host(self, url: str) -> _Host:
         if self._process != os.getpid():
             self._start()  # after a fork: the connections are the parent's, the thread is not there

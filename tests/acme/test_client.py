@@ -598,7 +598,7 @@ class TestOrders:
         assert server.requests == []
 
     def test_an_order_without_finalize_url_cannot_be_finalized(self, client: Client, account: Account, order: Order):
-        with pytest.raises(InputError, match="the order has no finalize URL"):
+        with pytest.raises(MalformedAnswer, match="the order has no finalize URL"):
             client.finalize(account, replace(order, finalize=""), request("a.example"))
 
     def test_automatic_renewal_is_cancelled(
@@ -744,7 +744,7 @@ class TestChallenges:
         assert len(server.asked("/chall/1")) == 1
 
     def test_a_challenge_without_url_cannot_be_answered(self, client: Client, account: Account, challenge: Challenge):
-        with pytest.raises(InputError, match=r"^a.example by http-01: the challenge has no URL$"):
+        with pytest.raises(MalformedAnswer, match=r"a.example by http-01: the challenge has no URL$"):
             client.respond(account, replace(challenge, url=""))
 
 

@@ -50,16 +50,21 @@ def test_nothing_is_sent_but_by_https(start: Start, member: str, url: str):
     status = "ready" if member == "finalize" else "pending"
     document = order(lab, status=status, **{member: [url] if member == "authorizations" else url})
     lab.ca.faults.add("new-order", made(lab, document))
-    with pytest.raises(InputError, match=r"needs https|not an https URL"):
+    with pytest.raises(MalformedAnswer, match=r"needs https|not an https URL"):
         client.obtain([NAME])
     assert solver.calls == []
+
+
+def test_the_callers_own_url_is_the_callers_error():
+    with Client("http://127.0.0.1:1/directory") as client, pytest.raises(InputError, match="needs https"):
+        client.directory()
 
 
 def test_a_directory_may_not_lead_away_from_https(server: LoopbackServer, client: Client):
     with LoopbackServer(None) as plain:
         paths = {name: f"{plain.url}/{name}" for name in ("newNonce", "newAccount", "newOrder")}
         server.on("/directory", reply(200, paths))
-        with pytest.raises(InputError, match="needs https"):
+        with pytest.raises(MalformedAnswer, match="needs https"):
             client.new_account(KEY)
         assert plain.connections == 0
 
@@ -110,7 +115,7 @@ class TestPinnedHost:
         status = "ready" if member == "finalize" else "pending"
         document = order(lab, status=status, **{member: [elsewhere] if member == "authorizations" else elsewhere})
         lab.ca.faults.add("new-order", made(lab, document))
-        with pytest.raises(InputError, match=r"not a host to send to; allowed: localhost$"):
+        with pytest.raises(MalformedAnswer, match=r"not a host to send to; allowed: localhost$"):
             client.obtain([NAME])
         assert urlsplit(elsewhere).path not in [seen.path for seen in lab.ca.requests]
         assert solver.calls == []
@@ -125,7 +130,7 @@ class TestPinnedHost:
             "challenges": [{"type": "http-01", "url": "https://other.example/c", "status": "pending", "token": "AAAA"}],
         }
         lab.ca.faults.add("authz", Answer(200, document))
-        with pytest.raises(InputError, match=r"'https://other\.example/c': not a host to send to"):
+        with pytest.raises(MalformedAnswer, match=r"'https://other\.example/c': not a host to send to"):
             client.obtain([NAME])
         assert solver.called("clean_up") == [NAME]
 
@@ -136,7 +141,7 @@ class TestPinnedHost:
         paths = {name: f"{server.url}/{name}" for name in ("newNonce", "newAccount", "newOrder")}
         paths[operation] = f"https://localhost:{server.port}/{operation}"
         server.on("/directory", reply(200, paths, replay_nonce="bm9uY2U" if operation == "newAccount" else ""))
-        refused = pytest.raises(InputError, match=r"not a host to send to; allowed: 127\.0\.0\.1$")
+        refused = pytest.raises(MalformedAnswer, match=r"not a host to send to; allowed: 127\.0\.0\.1$")
         with Transport(trust=authority.cert_pem.bytes(), only_hosts=["127.0.0.1"]) as transport, refused:
             Client(f"{server.url}/directory", transport=transport).new_account(KEY)
         assert [request.path for request in server.requests] == ["/directory"]
@@ -146,7 +151,7 @@ class TestPinnedHost:
         client = lab.client(WebSolver(web=lab.web), pin_host=True)
         lab.ca.faults.add("new-order", Answer(201, order(lab), {"Location": "https://other.example/order/1"}))
         lab.ca.faults.add("authz", Answer(200, {"identifier": {"type": "dns", "value": NAME}, "status": "valid"}))
-        with pytest.raises(InputError, match=r"'https://other\.example/order/1': not a host to send to"):
+        with pytest.raises(MalformedAnswer, match=r"'https://other\.example/order/1': not a host to send to"):
             client.obtain([NAME])
 
     def test_a_chain_elsewhere_is_left_out(self, start: Start):
