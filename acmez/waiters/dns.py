@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_SHARE = 0.2  # of the time waited so far: what is late is noticed by no more than so much of that later
 _LONGEST_PAUSE = 30.0
 _LOOKS_PER_REFRESH = 10
 
@@ -40,7 +41,8 @@ class DnsPropagation:
 
     Attributes:
         timeout: seconds after which to give up.
-        interval: seconds of the first pause; pauses grow to a tenth of the zone's refresh time, 30 at the most.
+        interval: seconds of the first pauses; later ones are a fifth of the time waited so far, but no more than a
+            tenth of the zone's refresh time, and 30.
         quorum: how many of the servers must show the record: "all", or a number.
         min_delay: further seconds to wait then, for a CA that looks from many places.
         ask: "nameservers": the authoritative ones; "resolvers": those of `resolvers`, where port 53 is blocked, say;
@@ -101,15 +103,13 @@ class DnsPropagation:
             scope.sleep(self.min_delay)
 
     async def _wait(self, record: TxtRecord) -> None:
-        gives_up = time.monotonic() + self.timeout
-        pause = self.interval
+        began = time.monotonic()
         while not (view := await self._look(record)).good:
-            left = gives_up - time.monotonic()
-            if left <= 0:
+            waited = time.monotonic() - began
+            if waited >= self.timeout:
                 raise PropagationError(f"{record.name}: the record is not everywhere after {self.timeout:g} s: {view}")
-            await asyncio.sleep(min(max(pause, view.again), left))
-            pace = min(view.refresh / _LOOKS_PER_REFRESH, _LONGEST_PAUSE)
-            pause = min(pause * 1.5, max(pace, self.interval))
+            pause = min(waited * _SHARE, view.refresh / _LOOKS_PER_REFRESH, _LONGEST_PAUSE)
+            await asyncio.sleep(min(max(pause, self.interval, view.again), self.timeout - waited))
 
     async def _look(self, record: TxtRecord) -> View:
         name, value = _name(record.name), record.value.encode()

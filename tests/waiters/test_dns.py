@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from types import SimpleNamespace
 
 import dns.flags
 import dns.message
@@ -107,6 +108,21 @@ class TestSeen:
         server = start(late)
         DnsPropagation(nameservers=[server.where], interval=0.01).wait(CHALLENGE, scope)
         assert server.asked == [f"{NAME} TXT"] * 3
+
+    @pytest.mark.parametrize(("late", "noticed"), [(5.0, 6.0), (60.0, 72.0), (90.0, 108.0)])
+    def test_what_is_late_is_noticed_soon_after(self, start, scope, monkeypatch, late, noticed):
+        """By a clock of our own: a second later, or a fifth of the time that it took."""
+        now = [1000.0]
+
+        async def sleep(seconds: float) -> None:
+            now[0] += seconds
+
+        monkeypatch.setattr("acmez.waiters.dns.time", SimpleNamespace(monotonic=lambda: now[0]))
+        monkeypatch.setattr("acmez.waiters.dns.asyncio", SimpleNamespace(sleep=sleep))
+        server = start(lambda query: [answer(query, *([RECORD] if now[0] >= 1000 + late else []))])
+        DnsPropagation(nameservers=[server.where]).wait(CHALLENGE, scope)
+        assert late <= now[0] - 1000 <= noticed
+        assert len(server.asked) < 25
 
     def test_every_server_must_have_it(self, start):
         first, second = start(shows(RECORD)), start(shows(f"{NAME}. 60 IN TXT old"))
