@@ -323,9 +323,8 @@ class Client(SignedRequests):
 
     def cancel_auto_renewal(self, account: Account, order: Order, *, scope: CancelScope | None = None) -> Order:
         """End the automatic renewal of an order (RFC 8739 §3.1.2)."""
-        return self._end(
-            account, order.url, OrderStatus.CANCELED, "cancelAutoRenewal", Order.from_response, self.order, scope
-        )
+        read = partial(Order.from_response, url=order.url)
+        return self._end(account, order.url, OrderStatus.CANCELED, "cancelAutoRenewal", read, self.order, scope)
 
     # Authorizations and challenges, RFC 8555 §7.5
 
@@ -386,16 +385,12 @@ class Client(SignedRequests):
         self, account: Account, url: str, *, scope: CancelScope | None = None
     ) -> Authorization:
         """Give an authorization up (RFC 8555 §7.5.2)."""
-
-        def read(response: Response, at: str) -> Authorization:
-            return Authorization.from_response(response, account, at)
-
         return self._end(
             account,
             url,
             AuthorizationStatus.DEACTIVATED,
             "deactivateAuthorization",
-            read,
+            self._authorization_of(account, url),
             self.authorization,
             scope,
         )

@@ -119,13 +119,13 @@ class SignedRequests:
         url: str,
         status: str,
         operation: str,
-        read: Callable[[Response, str], T],
+        read: Callable[[Response], T],
         fetch: Callable[..., T],
         scope: CancelScope | None,
     ) -> T:
         """Put a resource into its last state; after a lost answer, look whether it got there."""
         try:
-            return read(self._post(account, url, {"status": status}, operation, scope, repeatable=False), url)
+            return read(self._post(account, url, {"status": status}, operation, scope, repeatable=False))
         except LostAnswer:
             found = fetch(account, url, scope=scope)
             if found.status != status:
