@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import stat
-import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from acmez import files
+from tests.disk import FULL, ROOM, little_room, umask
 from tests.unprivileged import unprivileged
 
-ROOM = 64 * 1024  # bytes
 TOO_MUCH = b"x" * (4 * ROOM)
-FULL = r"No space left|File too large"
 
 
 def mode_of(path: Path) -> int:
@@ -29,33 +24,6 @@ def mode_of(path: Path) -> int:
 
 def names_in(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir())
-
-
-@contextmanager
-def umask(mask: int) -> Iterator[None]:
-    before = os.umask(mask)
-    try:
-        yield
-    finally:
-        os.umask(before)
-
-
-@contextmanager
-def little_room(directory: Path) -> Iterator[None]:
-    """Make *directory* a disk of its own that is soon full; who may not mount gets a limit on file sizes."""
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", str(directory)]
-    if os.geteuid() == 0 and subprocess.run(mount, check=False, capture_output=True).returncode == 0:
-        try:
-            yield
-        finally:
-            subprocess.run(["umount", str(directory)], check=True)
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o777])
@@ -67,6 +35,24 @@ def test_a_file_has_the_mode_it_was_given_whatever_the_umask_is(tmp_path: Path, 
     assert mode_of(tmp_path / "written") == mode_of(tmp_path / "created") == mode
     assert (tmp_path / "written").read_bytes() == (tmp_path / "created").read_bytes() == b"data"
     assert names_in(tmp_path) == ["created", "written"]
+
+
+def test_a_file_is_for_nobody_else_until_it_has_its_mode_and_only_then_filled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    before: list[tuple[int, int]] = []
+    fchmod = os.fchmod
+
+    def record(descriptor: int, mode: int) -> None:
+        status = os.fstat(descriptor)
+        before.append((stat.S_IMODE(status.st_mode), status.st_size))
+        fchmod(descriptor, mode)
+
+    monkeypatch.setattr(os, "fchmod", record)
+    with umask(0):
+        files.write(tmp_path / "written", b"data", mode=0o600)
+        files.create(tmp_path / "created", b"data", mode=0o644)
+    assert before == [(0o600, 0), (0o600, 0)]
 
 
 def test_writing_replaces_the_file_and_its_mode(tmp_path: Path):
@@ -135,6 +121,15 @@ def test_of_several_files_none_is_replaced_before_all_are_on_the_disk(tmp_path: 
         assert (tmp_path / "a").read_bytes() == b"old a"
         assert (tmp_path / "b").read_bytes() == b"old b"
         assert names_in(tmp_path) == ["a", "b"]
+
+
+def test_a_hard_link_is_replaced_itself(tmp_path: Path):
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_bytes(b"another's")
+    link.hardlink_to(target)
+    files.write(link, b"new", mode=0o600)
+    assert link.read_bytes() == b"new"
+    assert target.read_bytes() == b"another's"
 
 
 def test_a_directory_is_not_replaced(tmp_path: Path):
