@@ -140,6 +140,9 @@ class OwnAccount:
             account = self._acme.find_account(key, scope=scope)
         except AccountDoesNotExist as exc:
             if change is None:
+                now = self._replaced(key)
+                if now is not None:
+                    return self._find_by(now, scope, former=True)
                 exc.add_note(self._advice(key))
                 raise
             account = self._find_by(change.key, scope, former=True)
@@ -188,6 +191,13 @@ class OwnAccount:
             except AccountDoesNotExist:
                 if not begun:
                     raise
+
+    def _replaced(self, key: SigningKey) -> SigningKey | None:
+        """Return the key by which another process replaced *key* since it was read."""
+        if not isinstance(self.given, Replaceable):
+            return None
+        now = SigningKey(_private_key(self.given))
+        return None if now.same_as(key) else now
 
     def _begun(self, key: SigningKey) -> _Change | None:
         for keeper in self._keepers(key):

@@ -63,6 +63,14 @@ class Irreplaceable(FileKey):
         raise KeyFileError("the disk is full")
 
 
+class Replaced(FileKey):
+    """A file that another process replaces between two looks."""
+
+    def next(self, ca: str) -> PrivateKey | None:
+        super().take_next(ca)
+        return super().next(ca)
+
+
 class Home:
     """A CA, and a directory with the account's key and the journal; each client is as a new process'."""
 
@@ -279,6 +287,15 @@ def test_registering_finishes_a_change_rather_than_make_a_second_account(home: H
         assert client.register().url == home.url
     assert len(home.lab.ca.accounts) == 1
     assert same(home.key.get("account"), new)
+
+
+def test_the_key_is_read_again_if_another_process_finished_a_change_meanwhile(home: Home):
+    old, new = home.key.get("account"), generate("ec-p256")
+    with home.client(old) as client:
+        client.change_account_key(new)
+    home.key.keep_next(home.lab.ca.directory_url, new)
+    with home.client(Replaced(home.key.path)) as client:
+        assert client.account().url == home.url
 
 
 def test_a_ca_that_forgot_everything_gets_a_new_account(home: Home):
