@@ -140,7 +140,7 @@ class OwnAccount:
             account = self._acme.find_account(key, scope=scope)
         except AccountDoesNotExist as exc:
             if change is None:
-                now = self._replaced(key)
+                now = None if former else self._replaced(key)
                 if now is not None:
                     return self._find_by(now, scope, former=True)
                 exc.add_note(self._advice(key))
