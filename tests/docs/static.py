@@ -102,3 +102,10 @@ def _check_call(node: ast.Call, known: dict[str, object]) -> None:
         signature.bind(*node.args, **{each.arg or "": each.value for each in node.keywords})
     except TypeError as exc:
         raise AssertionError(f"{ast.unparse(node)}: {exc}") from None
+
+
+def texts(file: Path) -> Iterator[str]:
+    """Yield every text in a module; where a value is put in, the text ends and another one begins."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
+import click
 import pytest
 from acmez_testkit.contracts import SolverContract
 
@@ -17,6 +20,8 @@ from tests.docs.place import Place
 from tests.docs.player import check_foreign, player
 
 PLAYED = sorted(path for folder in ("how-to", "explanation") for path in (DOCS / folder).glob("*.md"))
+OURS = [*PLAYED, *sorted((DOCS / "tutorial").glob("*.md"))]
+CODE = [*(CHECKOUT / "acmez").rglob("*.py"), *CHECKOUT.glob("plugins/acmez-*/acmez_*/**/*.py")]
 #: Looked at block by block; other tests run what can be run of them.
 LOOKED_AT = sorted(
     ({path for path in (*CHECKOUT.glob("*.md"), *DOCS.rglob("*.md")) if not path.is_symlink()} - {*PLAYED})
@@ -30,6 +35,12 @@ OF_READERS |= {"SolverContract": SolverContract}
 OF_READERS |= dict.fromkeys(["ExampleSolver", "StandaloneSolver", "app", "application", "serve_challenges_at"])
 
 
+@cache
+def messages() -> str:
+    """Return every text in the code; "…" stands for what is put in."""
+    return "\n".join(text for file in CODE for text in static.texts(file))
+
+
 def name_of(path: Path) -> str:
     return str(path.relative_to(CHECKOUT))
 
@@ -38,6 +49,24 @@ def name_of(path: Path) -> str:
 def test_what_a_page_tells_can_be_done(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with player(path.read_text(), tmp_path, monkeypatch) as reader:
         reader.play()
+
+
+@pytest.mark.parametrize("path", OURS, ids=name_of)
+def test_commands_within_sentences_are_right(path: Path, capsys: pytest.CaptureFixture[str]):
+    for line in re.findall(r"`(acmez [a-z][^`…]*)`", path.read_text()):
+        with suppress(click.MissingParameter):  # which a sentence leaves to its reader
+            shell.check(line)
+        if line.startswith("acmez explain "):
+            assert main(line.split()[1:]) == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", OURS, ids=name_of)
+def test_messages_are_those_of_the_code(path: Path):
+    rows = path.read_text().partition("\n| message |")[2]
+    cells = re.findall(r"^\| (`[^|]*) \|", rows, re.MULTILINE)
+    told = [text for cell in cells for text in re.findall(r"`(.*?)`", cell)]
+    unknown = [text for text in told if not all(piece in messages() for piece in text.split("…"))]
+    assert unknown == []
 
 
 @pytest.mark.parametrize("path", LOOKED_AT, ids=name_of)
