@@ -16,13 +16,13 @@ from .acme.account import Account
 from .acme.certificate import Chain, same_public_key
 from .acme.errors import AcmeError, Cancelled, InputError, MalformedAnswer, TransportError
 from .acme.order import Order, OrderStatus
-from .acme.problem import OrderNotReady, ProblemError, RejectedIdentifier
+from .acme.problem import OrderNotReady, ProblemError, RejectedIdentifier, printable
 from .acme.renewal import certificate_id, refuses_replaces
 from .acme.scope import CancelScope
 from .certificate import Certificate
 from .chains import issued_by, preferred
 from .csr import certificate_names
-from .engine import Engine
+from .engine import Engine, log
 from .errors import CertificateError, ChallengesFailed, FailedIdentifier, JournalError, OrderFailed, TryAgainLater
 from .record import Record
 from .request import Request
@@ -247,8 +247,10 @@ class Issuance:
             self._record = Record(journal, entry)
             try:
                 order = self._look_up(entry.url)
-                if order is not None:
+                if order is not None and not (odd := self._differing(order)):
                     return self._go_on(entry, order)
+                if order is not None:
+                    log.warning("%s: not gone on with: it is not for what was asked for; differing: %s", order.url, odd)
                 sweep(self._engine, journal, self._record.inherited())
             except BaseException:
                 self._record.finish(forget=False)
@@ -287,12 +289,15 @@ class Issuance:
             raise InputError(f"profile: {profile!r} is not offered; profiles: {', '.join(offered) or 'none'}")
         return None
 
-    def _check_ordered(self, order: Order) -> None:
-        """Refuse an order for something else: a CA dropped a wildcard once, and nobody noticed (lego#2519)."""
+    def _differing(self, order: Order) -> str:
+        """Say which names only one of order and request has; "" if they are the same, or the CA does not tell."""
         ordered = {identifier.key for identifier in order.identifiers}
         wanted = {identifier.key for identifier in self._request.identifiers}
-        if ordered and ordered != wanted:
-            odd = ", ".join(sorted(value for _, value in ordered ^ wanted))
+        return printable(", ".join(sorted(value for _, value in ordered ^ wanted))) if ordered else ""
+
+    def _check_ordered(self, order: Order) -> None:
+        """Refuse an order for something else: a CA dropped a wildcard once, and nobody noticed (lego#2519)."""
+        if odd := self._differing(order):
             raise MalformedAnswer(f"the CA's order is not for what was asked for; differing: {odd}", url=order.url)
         if order.status == OrderStatus.INVALID:
             raise OrderFailed(f"{order.url}: the new order is invalid: {order.error}", order_url=order.url)

@@ -32,6 +32,7 @@ from acmez import (
 from acmez.csr import build_request, certificate_names, identifiers
 from acmez.journal import Journal
 from acmez.keys import generate
+from tests.hostile.answers import order
 from tests.solvers import BlindWebSolver, Lab, TxtSolver, WebSolver, laboratory
 from tests.test_journal import answered_by, challenge
 
@@ -110,6 +111,20 @@ def test_the_same_wish_goes_on_with_the_order(start: Start, at: type[events.Even
     assert names_of(home.obtain(["EXAMPLE.org", NAME])) == {NAME, "example.org"}
     assert home.resumed == 1
     assert len(home.lab.ca.orders) == 1
+
+
+@pytest.mark.parametrize("status", ["pending", "ready", "valid"])
+def test_an_order_that_has_become_one_for_other_names_is_not_gone_on_with(
+    start: Start, caplog: pytest.LogCaptureFixture, status: str
+):
+    home = start()
+    home.leave()
+    evil = [{"type": "dns", "value": NAME}, {"type": "dns", "value": "evil.example"}]
+    home.lab.ca.faults.add("order", Answer(200, order(home.lab, status=status, identifiers=evil)))
+    assert names_of(home.obtain()) == {NAME}
+    assert home.resumed == 0
+    assert len(home.lab.ca.orders) == 2
+    assert "not gone on with: it is not for what was asked for; differing: evil.example" in caplog.text
 
 
 def test_a_certificate_that_nobody_wrote_is_downloaded_again(start: Start):
