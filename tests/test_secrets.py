@@ -20,10 +20,10 @@ from acmez import CertificateSpec, Challenge, ChallengesFailed, Client, DefaultR
 from acmez.acme import ExternalAccount
 from acmez.acme.scope import CancelScope
 from acmez.cli.progress import JsonLines, Lines
-from acmez.cli.waterfall import spans
 from acmez.journal import Journal
 from acmez.keys import FileKey
 from acmez.option_types import Secret
+from acmez.tracing import spans
 from tests.solvers import (
     BatchingTxtSolver,
     BlindWebSolver,

@@ -2,53 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from rich.table import Table
 from rich.text import Text
 
 from acmez import events
+from acmez.tracing import Kind, Span, spans
 
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Something that took time.
-
-    Attributes:
-        label: what it was.
-        start, end: seconds on the monotonic clock.
-        style: rich's name of a colour.
-    """
-
-    label: str
-    start: float
-    end: float
-    style: str
-
-
-def spans(seen: Sequence[events.Event]) -> list[Span]:
-    """Return the requests and waits among *seen*, in the order in which they began."""
-    found: list[Span] = []
-    for event in seen:
-        match event:
-            case events.RequestFinished(exchange=exchange):
-                failed = exchange.status is None or exchange.status >= 400
-                found.append(
-                    Span(
-                        exchange.operation,
-                        exchange.started,
-                        exchange.started + exchange.seconds,
-                        "red" if failed else "cyan",
-                    )
-                )
-            case events.ChallengePresented():
-                found.append(Span(f"present {event.identifier}", event.at - event.seconds, event.at, "magenta"))
-            case events.ChallengeWaited():
-                found.append(Span(f"wait for {event.identifier}", event.at - event.seconds, event.at, "yellow"))
-            case _:
-                pass
-    return sorted(found, key=lambda span: span.start)
+#: rich's names of colours for what takes time at a name, or at the CA.
+_STYLES: Mapping[Kind, str] = MappingProxyType({Kind.REQUEST: "cyan", Kind.PRESENT: "magenta", Kind.WAIT: "yellow"})
 
 
 def waterfall(seen: Sequence[events.Event], *, width: int = 60) -> Table:
@@ -57,7 +21,7 @@ def waterfall(seen: Sequence[events.Event], *, width: int = 60) -> Table:
     Args:
         width: columns for the longest bar.
     """
-    rows = spans(seen)
+    rows = [span for span in spans(seen) if span.kind in _STYLES]
     table = Table(box=None, padding=(0, 1), show_header=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(no_wrap=True)
@@ -68,7 +32,13 @@ def waterfall(seen: Sequence[events.Event], *, width: int = 60) -> Table:
     scale = width / max(max(row.end for row in rows) - start, 1e-9)
     for row in rows:
         before = int((row.start - start) * scale)
-        length = max(1, round((row.end - row.start) * scale))
-        bar = Text(" " * before + "━" * min(length, width - before + 1), style=row.style)
-        table.add_row(row.label, bar, f"{(row.end - row.start) * 1000:.1f} ms")
+        length = max(1, round(row.seconds * scale))
+        bar = Text(
+            " " * before + "━" * min(length, width - before + 1), style="red" if row.failed else _STYLES[row.kind]
+        )
+        table.add_row(_label(row), bar, f"{row.seconds * 1000:.1f} ms")
     return table
+
+
+def _label(span: Span) -> str:
+    return span.label if span.kind is Kind.REQUEST else f"{span.kind} {span.identifier}"
