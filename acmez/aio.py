@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from cryptography import x509
 
@@ -17,8 +20,13 @@ from .acme.renewal import RenewalInfo
 from .acme.scope import CancelScope
 from .certificate import Certificate
 from .client import Client as SyncClient
+from .events import Event
 from .protocols import KeyProvider
 from .spec import CertificateSpec
+
+if TYPE_CHECKING:
+    from .fleet import Executor, Issued
+    from .plugins import PluginManager
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,11 +43,18 @@ class Client:
     """`acmez.Client` with coroutines: cancelling the task cancels the issuance and waits for its clean-up.
 
     It takes the same arguments.
+
+    Attributes:
+        sync: the client that does the work.
     """
 
     @_takes_what(SyncClient)
     def __init__(self, *args: Any, **settings: Any) -> None:
-        self.sync = SyncClient(*args, **settings)
+        self._work_with(SyncClient(*args, **settings))
+
+    def _work_with(self, sync: SyncClient) -> None:
+        self.sync = sync
+        self.certificates = sync.certificates
         self._threads = ThreadPoolExecutor(_MAX_CALLS, "acmez-aio")
 
     async def __aenter__(self) -> Self:
@@ -73,6 +88,24 @@ class Client:
             )
         )
 
+    async def account(self) -> Account:
+        """Return the account of the key; see `acmez.Client.account`."""
+        return await self._run(lambda scope: self.sync.account(scope=scope))
+
+    async def update_account(
+        self, contact: Sequence[str] | None = None, *, terms_of_service_agreed: bool = False
+    ) -> Account:
+        """Replace the contacts, or agree to changed terms of service; see `acmez.Client.update_account`."""
+        return await self._run(
+            lambda scope: self.sync.update_account(
+                contact, terms_of_service_agreed=terms_of_service_agreed, scope=scope
+            )
+        )
+
+    async def change_account_key(self, new: KeyProvider | PrivateKey | str | os.PathLike[str] | None = None) -> Account:
+        """Give the account another key; see `acmez.Client.change_account_key`."""
+        return await self._run(lambda scope: self.sync.change_account_key(new, scope=scope))
+
     async def obtain(
         self,
         what: Sequence[str] | bytes | str | x509.CertificateSigningRequest | CertificateSpec,
@@ -98,6 +131,31 @@ class Client:
             )
         )
 
+    def obtain_many(
+        self,
+        specs: Iterable[CertificateSpec | Sequence[str]],
+        *,
+        executor: Executor | None = None,
+        at_once: int = 8,
+    ) -> AsyncGenerator[Issued, None]:
+        """Obtain many certificates, and yield each as it is done; see `acmez.Client.obtain_many`.
+
+        It ends, cleaned up, with `aclose`, or when the task that reads it is cancelled.
+        """
+        return self._each(lambda scope: self.sync.obtain_many(specs, executor=executor, at_once=at_once, scope=scope))
+
+    def resume(self, *, at_once: int = 8) -> AsyncGenerator[Issued, None]:
+        """Go on with every order of `unfinished`, as `obtain_many` does; see `acmez.Client.resume`."""
+        return self._each(lambda scope: self.sync.resume(at_once=at_once, scope=scope))
+
+    async def unfinished(self) -> list[CertificateSpec]:
+        """Return what an earlier process left in the journal; see `acmez.Client.unfinished`."""
+        return await self._run(lambda scope: self.sync.unfinished(scope=scope))
+
+    async def adopt(self, certificate: Certificate) -> Certificate:
+        """Take over a certificate that another process obtained; see `acmez.Client.adopt`."""
+        return await self._run(lambda _: self.sync.adopt(certificate))
+
     async def revoke(
         self, certificate: x509.Certificate, *, key: PrivateKey | None = None, reason: RevocationReason | None = None
     ) -> None:
@@ -112,8 +170,24 @@ class Client:
         """Clean up what an earlier process presented; see `acmez.Client.sweep`."""
         return await self._run(lambda scope: self.sync.sweep(scope=scope))
 
-    async def _run(self, call: Callable[[CancelScope], T]) -> T:
+    def watch(self, observer: Callable[[Event], None]) -> None:
+        """Call *observer* with every event, in one of the client's threads; see `acmez.Client.watch`."""
+        self.sync.watch(observer)
+
+    async def _each(self, start: Callable[[CancelScope], Iterator[T]]) -> AsyncGenerator[T, None]:
         scope = CancelScope()
+        results: Iterator[T] = iter(())
+        try:
+            results = await self._run(lambda _: start(scope), scope)
+            while found := await self._run(lambda _: list(islice(results, 1)), scope):
+                yield found[0]
+        finally:
+            # What runs is cancelled, and has cleaned up when the generator's own threads have ended.
+            scope.cancel()
+            await self._run(lambda _: _close(results))
+
+    async def _run(self, call: Callable[[CancelScope], T], scope: CancelScope | None = None) -> T:
+        scope = scope or CancelScope()
         running = self._threads.submit(call, scope)
         done = asyncio.wrap_future(running)
         try:
@@ -125,3 +199,18 @@ class Client:
                 with suppress(Exception):
                     await done
             raise
+
+
+def _close(results: Iterator[object]) -> None:
+    if isinstance(results, Generator):
+        with suppress(ValueError):  # it runs still, for a task that was cancelled twice: it closes itself
+            results.close()
+
+
+def from_config(path: str | Path, *, plugins: PluginManager | None = None) -> Client:
+    """Return a client as a configuration file describes it; see `acmez.from_config`."""
+    from .config import from_config as sync_from_config
+
+    client = Client.__new__(Client)
+    client._work_with(sync_from_config(path, plugins=plugins))
+    return client

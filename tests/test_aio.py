@@ -7,14 +7,26 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, aclosing
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import pytest
+from acmez_testkit import Drop
 
-from acmez import Cancelled, CancelScope, Challenge, InputError, ProblemError
-from acmez.aio import Client
+from acmez import (
+    Cancelled,
+    CancelScope,
+    Challenge,
+    DefaultRetry,
+    FileKey,
+    InputError,
+    ProblemError,
+    TransportError,
+)
+from acmez import Client as SyncClient
+from acmez.aio import Client, from_config
 from acmez.csr import certificate_names
 from acmez.journal import Journal
 from tests.solvers import Lab, WebSolver, laboratory
@@ -223,6 +235,121 @@ def test_sweeping(start: Start, tmp_path: Path):
     asyncio.run(work())
     with Journal(tmp_path / "j") as journal:
         assert journal.abandoned() == []
+
+
+def public(kind: type) -> dict[str, list[str]]:
+    """Return the public methods with their parameters; a scope is what cancelling a task is for."""
+    methods = {name: method for name, method in vars(kind).items() if not name.startswith("_") and callable(method)}
+    return {
+        name: [each for each in signature(method).parameters if each != "scope"] for name, method in methods.items()
+    }
+
+
+def test_it_has_every_method_of_the_synchronous_one():
+    assert public(Client) == public(SyncClient)
+
+
+def test_the_account_changes_its_contacts_and_its_key(start: Start, tmp_path: Path):
+    lab = start()
+    key = FileKey(tmp_path / "account.pem")
+
+    async def work() -> None:
+        async with client(lab, account_key=key) as ca:
+            registered = await ca.register()
+            before = registered.key
+            assert (await ca.update_account(["mailto:a@example.org"])).contact == ("mailto:a@example.org",)
+            assert (await ca.change_account_key()).url == (await ca.account()).url == registered.url
+            assert not before.same_as((await ca.account()).key)
+
+    asyncio.run(work())
+    assert lab.ca.accounts[0].contact == ("mailto:a@example.org",)
+
+
+def test_obtaining_many_yields_each_as_it_is_done(start: Start):
+    lab = start(rejected_names=frozenset({"refused.example.org"}))
+
+    async def work() -> None:
+        async with client(lab, WebSolver(web=lab.web)) as ca:
+            await ca.register()
+            names = [*(f"host-{number}.example.org" for number in range(12)), "refused.example.org"]
+            outcomes = {issued.spec.names[0]: issued async for issued in ca.obtain_many([n] for n in names)}
+            assert set(outcomes) == set(names)
+            assert isinstance(outcomes.pop("refused.example.org").error, ProblemError)
+            assert all(issued.certificate for issued in outcomes.values())
+            with pytest.raises(InputError, match="at_once"):
+                await anext(ca.obtain_many([["www.example.org"]], at_once=0))
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("end", ["cancel", "close"])
+def test_who_stops_reading_has_everything_cleaned_up(start: Start, end: str):
+    lab = start(validation_delay=5.0)
+    answered = threading.Event()
+    solver = WebSolver(web=lab.web)
+
+    async def work() -> None:
+        async with client(lab, solver, on_event=_setting(answered, "challenge-answered")) as ca:
+            await ca.register()
+            results = ca.obtain_many([[f"host-{number}.example.org"] for number in range(3)])
+            reading = asyncio.create_task(anext(results))
+            await asyncio.to_thread(answered.wait, 10)
+            assert solver.left
+            reading.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await reading
+            assert not solver.left
+            assert [issued async for issued in results] == []
+
+    async def close() -> None:
+        async with client(lab, solver, on_event=_setting(answered, "challenge-answered")) as ca:
+            await ca.register()
+            results = ca.obtain_many([["one.example.org"], ["refused name"], ["two.example.org"]])
+            async with aclosing(results):
+                first = await anext(results)
+                assert first.error is not None
+                await asyncio.to_thread(answered.wait, 10)
+            assert not solver.left
+
+    asyncio.run(work() if end == "cancel" else close())
+
+
+def test_resuming_goes_on_with_what_is_left(start: Start, tmp_path: Path):
+    lab = start()
+    lab.ca.faults.add("finalize", Drop(), times=None)
+    settings = {"account_key": FileKey(tmp_path / "account.pem"), "journal": tmp_path / "j"}
+
+    async def work() -> None:
+        async with client(lab, WebSolver(web=lab.web), retry=DefaultRetry(attempts=1), **settings) as ca:
+            await ca.register()
+            with pytest.raises(TransportError):
+                await ca.obtain(["www.example.org"])
+            lab.ca.faults.clear()
+            assert [spec.names for spec in await ca.unfinished()] == [("www.example.org",)]
+            (issued,) = [issued async for issued in ca.resume()]
+            certificate = await ca.adopt(issued.result())
+            certificate.write(tmp_path / "certs")
+            assert await ca.unfinished() == []
+
+    asyncio.run(work())
+    assert lab.requests()["new-order"] == 1
+
+
+def test_a_configuration_file_describes_it(start: Start, tmp_path: Path):
+    lab = start()
+    trust = lab.ca.write_trust(tmp_path / "trust.pem")
+    (tmp_path / "acmez.toml").write_text(
+        f'directory = "{lab.ca.directory_url}"\ntrust = "{trust}"\n'
+        "[account]\nterms_of_service_agreed = true\n[[certificate]]\nnames = ['www.example.org']\n"
+    )
+
+    async def work() -> None:
+        async with from_config(tmp_path / "acmez.toml") as ca:
+            assert [spec.names for spec in ca.certificates] == [("www.example.org",)]
+            await ca.register()
+
+    asyncio.run(work())
+    assert len(lab.ca.accounts) == 1
 
 
 def test_the_sync_client_is_behind_it(start: Start):
