@@ -21,9 +21,24 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
+    "tools.sphinx_ext.reference",
     "tools.sphinx_ext.repository_links",
 ]
 nitpicky = True
+# There is no network to ask where other projects document their types.
+nitpick_ignore_regex = [
+    (r"py:.*", r"(?!acmez).*"),
+    (r"py:name", r".*"),
+    (r"py:class", r".*\.T|(acmez\.config|acmez_testkit\.(model|jws))\..*"),
+]
+default_role = "py:name"
+
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+autodoc_typehints_format = "short"
+python_maximum_signature_line_length = 80
+napoleon_use_ivar = True
+toc_object_entries_show_parents = "hide"
 
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 4
