@@ -21,19 +21,25 @@ CHART = ROOT / "docs" / "performance.svg"
 def main() -> int:
     given = _options().parse_args()
     if given.list:
-        print("\n".join(f"{case.key:12} {case.title}" for case in CASES))
+        print("\n".join(f"{case.key:14} {case.title}" for case in CASES))
         return 0
     if given.render:
         _write(*results.load(RESULTS))
         return 0
-    clients = list(dict.fromkeys(["acmez", *given.peers]))
     chosen = [case for case in CASES if case.key in given.cases]
+    taking_part = {entry.client for case in chosen for entry in case.entries}
+    clients = [name for name in dict.fromkeys(["acmez", *given.peers]) if name in taking_part]
     missing = build(clients)
     if given.build:
         return 1 if missing else 0
     where = environment.describe()
     outcomes = _measure(chosen, [name for name in clients if name not in missing], given.repeat)
     if set(given.cases) == {case.key for case in CASES} and set(clients) == set(CLIENTS):
+        results.save(RESULTS, where, outcomes)
+        _write(where, outcomes)
+    elif given.keep:
+        where, others = results.load(RESULTS)
+        outcomes = results.merged(others, outcomes)
         results.save(RESULTS, where, outcomes)
         _write(where, outcomes)
     else:
@@ -44,12 +50,13 @@ def main() -> int:
 def _options() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Measure acmez beside other ACME clients. Only a run with all cases and peers is written to"
-        " docs/performance.md; the report of any other goes to the standard output.",
+        description="Measure acmez beside other ACME clients. A run with all cases and peers is written to"
+        " docs/performance.md; the report of any other goes to the standard output, unless it is kept.",
     )
     options.add_argument("--cases", type=_words([case.key for case in CASES]), default=[case.key for case in CASES])
     options.add_argument("--peers", type=_words(list(CLIENTS)), default=list(CLIENTS), help="acmez is always there")
     options.add_argument("--repeat", type=int, default=5, help="rounds (default: 5; what takes minutes has fewer)")
+    options.add_argument("--keep", action="store_true", help="put these cases into the results that there are")
     options.add_argument("--list", action="store_true", help="show the cases and end")
     options.add_argument("--build", action="store_true", help="build the peers and end")
     options.add_argument("--render", action="store_true", help="write the report again from benchmarks/results.json")

@@ -80,7 +80,8 @@ class Case:
         rtt: round trip in seconds; 0: straight to the CA, no proxy.
         va_sleep: Pebble sleeps a whole number of seconds below this before it validates, at random.
         retry_after: what the CA sends with a processing order, in seconds.
-        ca: "pebble" or "testkit".
+        ca: "pebble" or "testkit"; "none": name servers alone; "late": Pebble, and a secondary name server that lags.
+        counts: what the figure `requests` counts.
         timeout: seconds after which a run has failed.
         shown: the figures that tell this case's story, as the chart shows them.
     """
@@ -94,6 +95,7 @@ class Case:
     va_sleep: int | None = None
     retry_after: int = 0
     ca: str = "pebble"
+    counts: str = "requests"
     timeout: float = 150.0
     entries: tuple[Entry, ...]
     targets: tuple[Target, ...] = ()
@@ -108,6 +110,7 @@ class Case:
 OURS, GO, LEGO, CERTBOT, RUST = "acmez", "Go acmez", "lego", "certbot acme", "instant-acme"
 WIDE = "acmez, parallelism 32"
 PATCHED = "Go acmez, PollInterval 10 ms"
+AT_ONCE, LATE = f"{OURS}, copied at once", f"{OURS}, copied 5 s later"
 
 ours = Entry(OURS, "acmez")
 wide = Entry(WIDE, "acmez", ("--parallelism=32",))
@@ -165,6 +168,22 @@ def in_time(kind: str, base: str) -> Target:
         lambda found: found[label].wall - found[base].wall,
         5.0,
         needs=(label, base),
+    )
+
+
+def in_one_zone(names: int, runs: int = 100) -> Entry:
+    """Return the entry of the waiter alone, for so many names of one zone."""
+    return Entry(f"{OURS}, {names:,} name{'s' if names > 1 else ''}", OURS, (f"--names={names}",), runs)
+
+
+def per_name(what: str, value: Callable[[Figure], float]) -> Target:
+    """Compare what 1,000 names cost with what as many single names cost."""
+    one, many = in_one_zone(1).label, in_one_zone(1000).label
+    return Target(
+        f"{what} for 1,000 names / 1,000 times that for 1 name",
+        lambda found: value(found[many]) / (1000 * value(found[one])),
+        0.5,
+        needs=(one, many),
     )
 
 
@@ -260,6 +279,42 @@ CASES = (
             " later with so many orders at once. The wall time is that CA's."
         ),
         shown="rss",
+    ),
+    Case(
+        key="dns-waiter",
+        title="The waiter dns-propagation: 1, 100 and 1,000 names of one zone",
+        names=1000,
+        ca="none",
+        counts="queries",
+        entries=(in_one_zone(1), in_one_zone(100), in_one_zone(1000)),
+        targets=(
+            per_name("queries", lambda figure: figure.requests or 0.0),
+            per_name("wall time", lambda figure: figure.wall),
+            per_name("CPU", lambda figure: figure.cpu),
+        ),
+        note=(
+            "The records are there. A BIND 9 on 127.0.0.1 and ::1 has the zone; both addresses are asked for each name."
+            " It counts the queries: for the zone's name servers and their addresses once, and for each name three,"
+            " whether it is in a zone of its own (SOA) and the record (TXT) at both addresses."
+        ),
+    ),
+    Case(
+        key="late-secondary",
+        title="1 name by dns-01, a secondary name server copies the zone at once or 5 s later",
+        ca="late",
+        entries=(Entry(AT_ONCE, OURS, ("--late=0",)), Entry(LATE, OURS, ("--late=5",))),
+        targets=(
+            Target(
+                "seconds that a secondary adds that is 5 s late",
+                lambda found: found[LATE].wall - found[AT_ONCE].wall,
+                6.0,
+                needs=(AT_ONCE, LATE),
+            ),
+        ),
+        note=(
+            "acmez-dns-rfc2136 and dns-propagation as they come. BIND 9 is the primary, Knot the secondary, which hears"
+            " of the change when it is told to; Pebble asks through unbound."
+        ),
     ),
 )
 

@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 
 from benchmarks.cases import Case, Entry, Figure, Outcome
-from benchmarks.running import Place, Run, RunError, place
+from benchmarks.places import place
+from benchmarks.running import Run, RunError, Runs
 
 
 def measure(case: Case, clients: Collection[str], repeat: int) -> Outcome:
@@ -31,7 +32,7 @@ def measure(case: Case, clients: Collection[str], repeat: int) -> Outcome:
 
 
 def _run_until_failure(
-    where: Place, todo: list[Entry], outcome: Outcome, runs: defaultdict[str, list[Run]], suspects: set[str]
+    where: Runs, todo: list[Entry], outcome: Outcome, runs: defaultdict[str, list[Run]], suspects: set[str]
 ) -> None:
     key = outcome.case.key
     while todo:

@@ -13,12 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from benchmarks.cases import CASES, GO, OURS, Case, Entry
 from benchmarks.clients import CLIENTS, UnavailableError
-from benchmarks.running import Place, RunError, place
+from benchmarks.places import place
+from benchmarks.running import RunError, Runs
 
 REPEAT = 5
 
 
-def _wall(where: Place, case: Case, label: str) -> float:
+def _wall(where: Runs, case: Case, label: str) -> float:
     return where.run(case, _entry(case, label)).wall
 
 

@@ -61,7 +61,7 @@ def _word(*, kept: bool) -> str:
 
 def _figures(outcome: Outcome) -> Iterator[str]:
     case = outcome.case
-    titles, cells = (_MANY_TITLES, _many) if case.orders > 1 else (_ONE_TITLES, _one)
+    titles, cells = (_MANY_TITLES, _many) if case.orders > 1 else (_one_titles(case), _one)
     yield f"| client | {' | '.join(titles)} | runs |"
     yield f"|---{'|---' * len(titles)}|---|"
     for label, figure in outcome.figures.items():
@@ -74,7 +74,8 @@ def _figures(outcome: Outcome) -> Iterator[str]:
         yield f"{label} failed: {reason}"
 
 
-_ONE_TITLES = ("wall, s (min - max)", "CPU, s", "peak memory, MB", "requests", "connections")
+def _one_titles(case: Case) -> tuple[str, ...]:
+    return ("wall, s (min - max)", "CPU, s", "peak memory, MB", case.counts, "connections")
 
 
 def _one(_: Case, figure: Figure) -> tuple[str, ...]:

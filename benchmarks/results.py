@@ -38,3 +38,9 @@ def load(path: Path) -> tuple[dict[str, str], list[Outcome]]:
         for key, taken in saved["cases"].items()
     ]
     return saved["environment"], outcomes
+
+
+def merged(old: Sequence[Outcome], new: Sequence[Outcome]) -> list[Outcome]:
+    """Return the outcomes of all cases, with the new ones in place of old ones."""
+    found = {outcome.case.key: outcome for outcome in (*old, *new)}
+    return [found[case.key] for case in CASES if case.key in found]

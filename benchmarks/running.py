@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Protocol, Self
 from urllib.parse import urlsplit
 
 from acmez import Client, FileKey
 from benchmarks.cases import Case, Entry
 from benchmarks.clients import CLIENTS, ROOT
-from tests.pebble.server import Pebble, PebbleOptions
+from tests.pebble.server import Pebble
 
 _HANDLED = b"-> calling handler()"
 _tags = itertools.count(1)
@@ -56,6 +54,18 @@ class CA(Protocol):
         ...
 
 
+class Runs(Protocol):
+    """Where one case's runs go."""
+
+    def run(self, case: Case, entry: Entry) -> Run:
+        """Run one client once, in a fresh process.
+
+        Raises:
+            RunError: it failed, or took too long.
+        """
+        ...
+
+
 class CountingPebble(Pebble):
     """Pebble, whose log has a line for every request."""
 
@@ -89,11 +99,26 @@ class TestkitCA:
 
 
 class Place:
-    """Where one case's runs go: its CA, its proxy, its account."""
+    """Where one case's runs go: its CA, its proxy, its account.
 
-    def __init__(self, ca: CA, rtt: float, directory: Path) -> None:
+    Args:
+        program: starts the client, in place of the entry's own.
+        options: what it gets besides.
+    """
+
+    def __init__(
+        self,
+        ca: CA,
+        rtt: float,
+        directory: Path,
+        *,
+        program: Sequence[str] = (),
+        options: Mapping[str, object] = MappingProxyType({}),
+    ) -> None:
         self._ca = ca
         self._rtt = rtt
+        self._program = program
+        self._options = options
         self._directory = directory
         self._proxy: subprocess.Popen[str] | None = None
         self._url = ca.directory_url
@@ -122,20 +147,21 @@ class Place:
             RunError: it failed, or took too long.
         """
         command = [
-            *CLIENTS[entry.client].command,
-            *_pairs(
+            *(self._program or CLIENTS[entry.client].command),
+            *pairs(
                 directory=self._url,
                 trust=self._ca.trust,
                 account_key=self._key,
                 account_url=self._account,
                 http_port=self._ca.http_port,
                 tag=f"t{os.getpid()}x{next(_tags)}",
+                **self._options,
             ),
-            *_split([*case.arguments(), *entry.arguments]),
+            *split([*case.arguments(), *entry.arguments]),
         ]
         self._connections()
         before = self._ca.requests()
-        said = _measured(command, case.timeout)
+        said = measured(command, case.timeout)
         after = self._ca.requests()
         return Run(
             wall=said["wall"],
@@ -154,23 +180,8 @@ class Place:
         return int(_line_of(self._proxy))
 
 
-@contextlib.contextmanager
-def place(case: Case) -> Iterator[Place]:
-    """Start what a case needs."""
-    with contextlib.ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="acmez-bench-")))
-        ca: CA
-        if case.ca == "testkit":
-            ca = stack.enter_context(TestkitCA(directory))
-        else:
-            options = PebbleOptions(
-                nonce_reject=0, authz_reuse=0, va_sleep=case.va_sleep, retry_after_order=case.retry_after
-            )
-            ca = stack.enter_context(CountingPebble(directory, options))
-        yield stack.enter_context(Place(ca, case.rtt, directory))
-
-
-def _measured(command: list[str], timeout: float) -> dict[str, float]:
+def measured(command: list[str], timeout: float) -> dict[str, float]:
+    """Run a program and return what it measured."""
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=timeout)
     except subprocess.TimeoutExpired:
@@ -182,14 +193,15 @@ def _measured(command: list[str], timeout: float) -> dict[str, float]:
     return said
 
 
-def _pairs(**options: object) -> Iterator[str]:
+def pairs(**options: object) -> Iterator[str]:
     """Spell options so that every program's parser understands them."""
     for name, value in options.items():
         yield f"--{name.replace('_', '-')}"
         yield str(value)
 
 
-def _split(options: list[str]) -> Iterator[str]:
+def split(options: list[str]) -> Iterator[str]:
+    """Part the names of options from their values."""
     for option in options:
         yield from option.split("=", 1)
 

@@ -7,6 +7,8 @@ packages: bind9, knot, pdns-server with pdns-backend-sqlite3, unbound.
 from __future__ import annotations
 
 import contextlib
+import http.client
+import json
 import os
 import shutil
 import signal
@@ -14,10 +16,11 @@ import sqlite3
 import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import dns.exception
 import dns.flags
@@ -79,6 +82,14 @@ class Zone:
             *self.records,
         ]
         return "\n".join(lines) + "\n"
+
+
+def notify(address: str, port: int, zone: str) -> None:
+    """Tell a secondary server, as its primary would, that a zone has changed (RFC 1996)."""
+    message = dns.message.make_query(zone, "SOA")
+    message.set_opcode(dns.opcode.NOTIFY)
+    message.flags = (message.flags & ~dns.flags.RD) | dns.flags.AA
+    dns.query.udp(message, address, port=port, timeout=5)
 
 
 class MissingError(Exception):
@@ -167,10 +178,7 @@ class DnsServer(ABC):
 
     def notify(self, zone: str) -> None:
         """Tell it, as its primary would, that the zone has changed (RFC 1996)."""
-        message = dns.message.make_query(zone, "SOA")
-        message.set_opcode(dns.opcode.NOTIFY)
-        message.flags = (message.flags & ~dns.flags.RD) | dns.flags.AA
-        dns.query.udp(message, self.address, port=self.port, timeout=5)
+        notify(self.address, self.port, zone)
 
     def ask(self, name: str, kind: str = "TXT") -> list[str]:
         """Return the records at *name*, as text."""
@@ -199,6 +207,20 @@ class Bind(DnsServer):
     program = "named"
     package = "bind9"
 
+    def __init__(
+        self, folder: Path, port: int, zones: Sequence[Zone] = (), *, statistics_port: int | None = None, **more: Any
+    ) -> None:
+        """Listen on ::1 as well, and count queries, if there is a port for statistics."""
+        super().__init__(folder, port, zones, **more)
+        self.statistics_port = statistics_port
+
+    def queries(self) -> int:
+        """Return how many it was asked so far."""
+        with closing(http.client.HTTPConnection("127.0.0.1", self.statistics_port, timeout=5)) as connection:
+            connection.request("GET", "/json/v1/server")
+            counted: int = json.loads(connection.getresponse().read())["opcodes"].get("QUERY", 0)
+        return counted
+
     def _prepare(self, program: str) -> list[str]:
         keys = "".join(
             f'key "{key.name}" {{ algorithm {key.algorithm}; secret "{key.secret}"; }};\n' for key in self.keys
@@ -206,9 +228,11 @@ class Bind(DnsServer):
         (self.folder / "named.conf").write_text(
             f"""{keys}
 controls {{ }};
+{self._statistics()}
 options {{
   directory "{self.folder}"; pid-file "{self.folder}/pid"; session-keyfile "{self.folder}/session.key"; lock-file none;
-  listen-on port {self.port} {{ {self.address}; }}; listen-on-v6 {{ none; }};
+  listen-on port {self.port} {{ {self.address}; }};
+  listen-on-v6 port {self.port} {{ {"::1" if self.statistics_port else "none"}; }};
   recursion no; dnssec-validation no; empty-zones-enable no; minimal-responses yes;
   serial-query-rate 1000; transfers-in 100; tcp-clients 300;
 }};
@@ -216,6 +240,10 @@ options {{
             + "".join(self._zone(zone) for zone in self.zones)
         )
         return [program, "-g", "-n", "1", "-c", str(self.folder / "named.conf")]
+
+    def _statistics(self) -> str:
+        port = self.statistics_port
+        return f"statistics-channels {{ inet 127.0.0.1 port {port}; }};" if port else ""
 
     def _zone(self, zone: Zone) -> str:
         first = self.keys[0].name
