@@ -85,6 +85,7 @@ class ChallengeFiles:
                 with explained(place):
                     _fill(file, content, self._mode)
                     os.rename(unfinished, token, src_dir_fd=directory, dst_dir_fd=directory)
+                    _sync(directory)
             except BaseException:
                 with suppress(OSError):
                     os.unlink(unfinished, dir_fd=directory)
@@ -115,6 +116,7 @@ class ChallengeFiles:
         directory = _open(path, parent, stack)
         with explained(path):
             os.fchmod(directory, _DIRECTORY_MODE)  # whatever the umask
+            _sync(parent)
         return directory
 
     def _remove_directory(self, path: Path, parent: int) -> None:
@@ -161,6 +163,15 @@ def _fill(file: int, content: bytes, mode: int) -> None:
         stream.flush()
         os.fchmod(file, mode)
         os.fsync(file)
+
+
+def _sync(directory: int) -> None:
+    """Put the names in a directory on the disk, where the journal puts what it knows of them."""
+    try:
+        os.fsync(directory)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network file systems cannot
+            raise
 
 
 def _remove_file(token: str, content: bytes | None, directory: int) -> None:

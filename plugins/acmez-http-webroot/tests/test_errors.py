@@ -22,13 +22,24 @@ from acmez.acme.identifier import Identifier
 from acmez.protocols import CancelScope, Challenge
 from acmez_http_webroot import WebrootError, WebrootSolver
 
-webroot, options = sys.argv[1:]
+webroot, options, before = sys.argv[1:]
 subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", webroot], check=True)
+exec(before)
 challenge = Challenge("http-01", "", "pending", Identifier.dns("example.com"), token="tok", thumbprint="thumb")
 try:
     WebrootSolver(path=Path(webroot)).present(challenge, CancelScope(30))
 except WebrootError as error:
     print(error)
+for file in Path(webroot).rglob("*/*"):
+    if file.is_file():
+        print(file.name, file.read_text())
+"""
+
+AN_OLD_FILE_AND_NO_ROOM = """
+place = Path(webroot, ".well-known/acme-challenge")
+place.mkdir(parents=True)
+(place / "tok").write_text("old")
+Path(webroot, "ballast").write_bytes(bytes(4096))
 """
 
 
@@ -52,8 +63,8 @@ def unprivileged() -> Iterator[None]:
     os.seteuid(before)
 
 
-def present_on_own_file_system(webroot: Path, options: str) -> str:
-    script = [sys.executable, "-c", PRESENT_ON_A_FILE_SYSTEM_OF_ITS_OWN, str(webroot), options]
+def present_on_own_file_system(webroot: Path, options: str, before: str = "") -> str:
+    script = [sys.executable, "-c", PRESENT_ON_A_FILE_SYSTEM_OF_ITS_OWN, str(webroot), options, before]
     done = subprocess.run(["unshare", "--mount", *script], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
@@ -95,7 +106,13 @@ def test_a_file_system_that_takes_nothing_is_told(webroot, options, reason):
 
 
 @needs_root
-def test_a_full_disk_is_told_and_no_half_file_is_left(webroot):
+def test_a_full_disk_is_told_and_leaves_the_old_file_and_nothing_else(webroot):
+    said = present_on_own_file_system(webroot, "size=8192", AN_OLD_FILE_AND_NO_ROOM)
+    assert said == f"{webroot / '.well-known/acme-challenge'}: no space left on the file system\ntok old"
+
+
+@needs_root
+def test_a_disk_that_takes_no_further_file_is_told(webroot):
     # Room for the two directories, and for no file.
     message = present_on_own_file_system(webroot, "nr_inodes=3")
     assert message == f"{webroot / '.well-known/acme-challenge'}: no space left on the file system"

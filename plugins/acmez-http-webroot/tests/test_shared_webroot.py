@@ -38,6 +38,15 @@ def test_a_planted_directory_link_is_not_followed(solver, webroot, victim, chall
 
 
 @pytest.mark.parametrize("planted", [".well-known", DIRECTORY])
+def test_a_planted_directory_link_to_nowhere_makes_nothing_there(solver, webroot, victim, challenge, scope, planted):
+    (webroot / planted).parent.mkdir(exist_ok=True)
+    (webroot / planted).symlink_to(victim / "nowhere")
+    with pytest.raises(WebrootError, match=f"^{webroot / planted}: is a symbolic link"):
+        solver.present(challenge, scope)
+    assert list(victim.iterdir()) == []
+
+
+@pytest.mark.parametrize("planted", [".well-known", DIRECTORY])
 def test_a_directory_swapped_for_a_link_hides_nothing_from_cleaning_up(
     solver, webroot, victim, challenge, scope, planted
 ):
@@ -67,6 +76,15 @@ def test_a_planted_file_link_is_replaced_and_not_written_through(solver, webroot
     assert not (webroot / DIRECTORY / "tok-EN_1").is_symlink()
 
 
+def test_a_planted_file_link_to_nowhere_is_replaced_and_makes_nothing_there(solver, webroot, victim, challenge, scope):
+    (webroot / DIRECTORY).mkdir(parents=True)
+    (webroot / DIRECTORY / "tok-EN_1").symlink_to(victim / "nowhere")
+    handle = solver.present(challenge, scope)
+    assert (webroot / DIRECTORY / "tok-EN_1").read_text() == challenge.key_authorization
+    solver.clean_up(challenge, handle, scope)
+    assert list(victim.iterdir()) == list((webroot / DIRECTORY).iterdir()) == []
+
+
 def test_a_planted_hard_link_is_replaced_and_not_written_through(solver, webroot, victim, challenge, scope):
     precious = victim / "precious"
     precious.write_text("precious")
@@ -74,6 +92,17 @@ def test_a_planted_hard_link_is_replaced_and_not_written_through(solver, webroot
     (webroot / DIRECTORY / "tok-EN_1").hardlink_to(precious)
     solver.present(challenge, scope)
     assert precious.read_text() == "precious"
+
+
+def test_a_hard_link_in_the_place_of_our_file_is_left_alone(solver, webroot, victim, challenge, scope):
+    (victim / "precious").write_text("precious")
+    handle = solver.present(challenge, scope)
+    ours = webroot / DIRECTORY / "tok-EN_1"
+    ours.unlink()
+    ours.hardlink_to(victim / "precious")
+    solver.clean_up(challenge, handle, scope)
+    assert ours.exists()
+    assert (victim / "precious").read_text() == "precious"
 
 
 def test_a_link_in_the_place_of_our_file_is_left_alone(solver, webroot, victim, challenge, scope):

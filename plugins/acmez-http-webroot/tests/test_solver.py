@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
+import os
 import pickle
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,6 +52,41 @@ def test_the_key_authorization_is_served_where_the_ca_looks(solver, webroot, cha
     solver.present(challenge, scope)
     assert (webroot / DIRECTORY / "tok-EN_1").read_bytes() == b"tok-EN_1.thumb-PRINT_1"
     assert names(webroot / DIRECTORY) == ["tok-EN_1"]
+
+
+def test_directories_data_and_name_are_on_the_disk_in_this_order(solver, webroot, challenge, scope, monkeypatch):
+    synced: list[tuple[str, bool]] = []
+    fsync = os.fsync
+
+    def record(descriptor: int) -> None:
+        places = {path.stat().st_ino: path.name for path in [webroot, *webroot.rglob("*")] if path.is_dir()}
+        name = places.get(os.fstat(descriptor).st_ino, "data")
+        synced.append((name, (webroot / DIRECTORY / "tok-EN_1").exists()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record)
+    solver.present(challenge, scope)
+    assert synced == [("www", False), (".well-known", False), ("data", False), ("acme-challenge", True)]
+
+
+@pytest.mark.parametrize(("number", "tolerated"), [(errno.EINVAL, True), (errno.EIO, False)])
+def test_a_file_system_that_cannot_sync_directories_will_do_but_not_one_that_fails(
+    solver, webroot, challenge, scope, monkeypatch, number, tolerated
+):
+    fsync = os.fsync
+
+    def fail(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail)
+    if tolerated:
+        solver.present(challenge, scope)
+        assert names(webroot / DIRECTORY) == ["tok-EN_1"]
+    else:
+        with pytest.raises(WebrootError, match="input/output error"):
+            solver.present(challenge, scope)
 
 
 def test_cleaning_up_leaves_nothing(solver, webroot, challenge, scope):
