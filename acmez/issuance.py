@@ -18,7 +18,7 @@ from .acme.errors import AcmeError, Cancelled, InputError, MalformedAnswer, Tran
 from .acme.order import Order, OrderStatus
 from .acme.problem import OrderNotReady, ProblemError, RejectedIdentifier, printable
 from .acme.renewal import certificate_id, refuses_replaces
-from .acme.scope import CancelScope
+from .acme.scope import CancelScope, doing
 from .certificate import Certificate
 from .chains import issued_by, preferred
 from .csr import certificate_names
@@ -86,7 +86,8 @@ class Issuance:
     def _run(self) -> Certificate:
         for number in itertools.count(1):
             try:
-                order = self._resume() or self._new_order()
+                with doing(lambda: f"ordering for {', '.join(map(str, self._request.identifiers[:10]))}"):
+                    order = self._resume() or self._new_order()
             except RejectedIdentifier as exc:
                 refused = {str(item.identifier) for item in exc.problem.subproblems if item.identifier}
                 if number < self._engine.max_orders and self._does_without(refused):
@@ -305,10 +306,13 @@ class Issuance:
     # finalize, RFC 8555 §7.4
 
     def _obtain(self, order: Order) -> Certificate:
-        order = self._finalize(order)
+        with doing(lambda: f"{order.url}: finalizing the order"):
+            order = self._finalize(order)
         self._engine.emit(events.OrderFinalized(order=order.url, status=order.status))
-        order = self._await_certificate(order)
-        chain = self._download(order)
+        with doing(lambda: f"{order.url}: waiting for the CA to issue"):
+            order = self._await_certificate(order)
+        with doing(lambda: f"{order.url}: downloading the certificate"):
+            chain = self._download(order)
         self._check_issued(chain)
         names = tuple(identifier.value for identifier in self._request.identifiers)
         self._engine.emit(events.CertificateIssued(order=order.url, names=names))

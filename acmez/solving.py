@@ -17,7 +17,7 @@ from .acme.errors import MalformedAnswer
 from .acme.identifier import Identifier
 from .acme.order import Order, OrderStatus
 from .acme.problem import ProblemError
-from .acme.scope import CancelScope
+from .acme.scope import CancelScope, doing
 from .crew import side_by_side
 from .engine import Engine, candidates, log
 from .errors import ChallengesFailed, FailedIdentifier, OrderFailed
@@ -28,6 +28,7 @@ from .subject import StepFailed, Subject, batches, failure_of, reason_of
 #: Ways that failed already, by identifier as the user wrote it.
 Failed = dict[str, set[tuple[str, int]]]
 
+_NAMES_TOLD = 10  # of those that are waited for
 _FIRST_AUTHORIZATION_LOOK = 5.0  # seconds of polling the order before the authorizations are read too
 _SIGNAL_PATIENCE = 0.25  # seconds for which the CA's validation requests are awaited before the first look
 _AFTER_SIGNAL = 0.003  # seconds that a CA needs to make up its mind after its last request
@@ -75,11 +76,18 @@ class Solving:
         order = self._order
         if order.status != OrderStatus.PENDING:
             return order  # every identifier was authorized before
-        self._fetch(order)
-        self._choose()
-        self._present()
-        self._prove()
-        return self._await(order)
+        with doing(self._waiting_for):
+            self._fetch(order)
+            self._choose()
+            self._present()
+            self._prove()
+            return self._await(order)
+
+    def _waiting_for(self) -> str:
+        busy = [subject.doing for subject in self._subjects if subject.step]
+        more = [f"and {len(busy) - _NAMES_TOLD} more"] if len(busy) > _NAMES_TOLD else []
+        told = ", ".join(busy[:_NAMES_TOLD] + more) or "its authorizations"
+        return f"{self._order_url}: waiting for {told}"
 
     @property
     def has_other_ways(self) -> bool:
@@ -177,6 +185,7 @@ class Solving:
     def _try_to_present(self, batch: Sequence[Subject]) -> None:
         """Present a batch; whoever fails tries its other ways in `_prove_one`."""
         try:
+            self._begin("present", *batch)
             self._presenting.present(batch)
         except StepFailed as exc:
             for subject in batch:
@@ -201,16 +210,25 @@ class Solving:
             outcome.result()
         self._stop_if_hopeless()
 
+    @staticmethod
+    def _begin(step: str, *subjects: Subject) -> None:
+        for subject in subjects:
+            subject.step = step
+
     def _prove_one(self, subject: Subject, slots: threading.BoundedSemaphore) -> None:
         """Try one way after the other until the CA was told to look."""
         while not subject.lost:
             try:
                 if not subject.presented:
+                    self._begin("present", subject)
                     with slots:
                         self._presenting.present([subject])
+                self._begin("wait", subject)
                 self._wait(subject)
+                self._begin("respond", subject)
                 with slots:
                     self._respond(subject)
+                self._begin("validate", subject)
                 return
             except StepFailed as exc:
                 self._fail(subject, exc)
@@ -331,12 +349,14 @@ class Solving:
         return still
 
     def _succeed(self, subjects: Sequence[Subject]) -> None:
+        self._begin("", *subjects)
         for subject in subjects:
             self._engine.experience.note(subject.current.challenge.type, worked=True)
             self._engine.emit(events.AuthorizationValid(order=self._order_url, identifier=subject.name))
 
     def _fail(self, subject: Subject, failed: StepFailed) -> None:
         way = subject.way
+        subject.step = ""
         subject.failures.append(
             FailedIdentifier(
                 identifier=subject.name,

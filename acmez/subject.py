@@ -44,6 +44,7 @@ class Subject:
         way: the one that is tried, or was tried last; `None`: none could be.
         claimed: whether an answer of it may have to be cleaned up.
         presented: whether the answer is visible.
+        step: "present", "wait", "respond" or "validate", while it is at that; else "".
         lost: whether it cannot be proved any more in this order.
         stale: whether that is so because the CA offered an authorization that was final already.
     """
@@ -53,6 +54,7 @@ class Subject:
     way: Candidate | None = None
     claimed: bool = False
     presented: bool = False
+    step: str = ""
     lost: bool = False
     stale: bool = False
     failures: list[FailedIdentifier] = field(default_factory=list)
@@ -67,6 +69,12 @@ class Subject:
         if self.way is None:
             raise AssertionError(f"{self.name}: no way was chosen")
         return self.way
+
+    @property
+    def doing(self) -> str:
+        """What is being waited for, as `FailedIdentifier` puts it."""
+        way = self.current
+        return f"{self.name}: {self.step} by {way.challenge.type} with {way.route.label!r}"
 
     def about(self, order: str) -> About:
         """Return what every event about the way that is being tried tells."""

@@ -27,6 +27,7 @@ from tests.solvers import (
     assert_no_threads,
     fail,
     laboratory,
+    nothing,
     pause,
 )
 
@@ -107,9 +108,58 @@ def test_a_cancelled_issuance_returns_and_cleans_up(start: Start, phase: str):
 def test_a_deadline_ends_it_like_a_cancellation(start: Start):
     lab = start(validation_delay=60)
     solver = WebSolver(web=lab.web)
-    with pytest.raises(DeadlineExceeded):
+    told = rf"^deadline exceeded: https://\S+/order/\d+: waiting for {NAME}: validate by http-01 with 'web'$"
+    with pytest.raises(DeadlineExceeded, match=told):
         lab.client(solver).obtain([NAME], timeout=0.2)
     assert solver.calls == [("present", NAME), ("clean_up", NAME)]
+
+
+@pytest.mark.parametrize("step", ["present", "wait"])
+def test_a_deadline_tells_which_names_are_waited_for_and_at_which_step(start: Start, step: str):
+    lab = start()
+
+    def hang(challenge: Challenge, scope: CancelScope) -> None:
+        if challenge.name != NAME:
+            scope.sleep(60)
+
+    solver = WebSolver(web=lab.web, on_present=hang if step == "present" else nothing)
+    route = Route(solver, waiter=CallWaiter(hang if step == "wait" else nothing))
+    told = f"waiting for (?=.*a.example: {step} by http-01 with 'web')(?=.*b.example: {step} by http-01 with 'web')"
+    with pytest.raises(DeadlineExceeded, match=told):
+        lab.client(route).obtain([NAME, "a.example", "b.example"], timeout=0.3)
+
+
+def test_a_deadline_tells_how_many_names_are_waited_for(start: Start):
+    lab = start(validation_delay=60)
+    with pytest.raises(DeadlineExceeded, match=r"(n\d+\.example: validate by http-01 with 'web', ){10}and 2 more$"):
+        lab.client(WebSolver(web=lab.web)).obtain([f"n{number}.example" for number in range(12)], timeout=1)
+
+
+@pytest.mark.parametrize(
+    ("request_", "told"),
+    [
+        ("new-order", f"ordering for {NAME}"),
+        ("authz", r"/order/\d+: waiting for its authorizations"),
+        ("finalize", r"/order/\d+: finalizing the order"),
+        ("order", r"/order/\d+: waiting for the CA to issue"),
+        ("certificate", r"/order/\d+: downloading the certificate"),
+    ],
+)
+def test_a_deadline_tells_which_request_was_waited_for(start: Start, request_: str, told: str):
+    lab = start(async_finalize=request_ == "order")
+    client = lab.client(WebSolver(web=lab.web))
+    if request_ == "order":
+        client = lab.client(WebSolver(web=lab.web), on_event=lambda event: stall(lab, event))
+    else:
+        lab.ca.faults.add(request_, Delay(5.0))
+    with pytest.raises(DeadlineExceeded, match=f"{told}$"):
+        client.obtain([NAME], timeout=0.5)
+    lab.ca.faults.clear()
+
+
+def stall(lab: Lab, event: events.Event) -> None:
+    if isinstance(event, events.OrderFinalized):
+        lab.ca.faults.add("order", Delay(5.0))
 
 
 def test_a_scope_that_has_ended_lets_nothing_begin(start: Start):

@@ -144,6 +144,19 @@ class CancelScope:
             self._callbacks.pop(link, None)
 
 
+@contextmanager
+def doing(what: Callable[[], str]) -> Iterator[None]:
+    """Let a deadline that passes within the `with` statement tell what it cut short.
+
+    Args:
+        what: says so, when it has happened.
+    """
+    try:
+        yield
+    except DeadlineExceeded as exc:
+        raise DeadlineExceeded(f"{exc}: {what()}") from exc
+
+
 def _await(event: threading.Event, seconds: float | None) -> bool:
     """Wait for *event*; the main thread in slices, for a signal that comes just before it blocks waits with it."""
     if threading.current_thread() is not threading.main_thread():

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from acmez.acme import Cancelled, CancelScope, DeadlineExceeded
+from acmez.acme.scope import doing
 
 
 def soon(action) -> threading.Timer:
@@ -42,6 +43,15 @@ def test_a_deadline_that_has_passed_ends_everything(timeout: float):
     with pytest.raises(DeadlineExceeded):
         scope.sleep(10)
     assert not scope.cancelled
+
+
+def test_a_deadline_tells_what_it_cut_short():
+    with pytest.raises(DeadlineExceeded, match=r"^deadline exceeded: counting sheep$"), doing(lambda: "counting sheep"):
+        CancelScope(0).check()
+    scope = CancelScope()
+    scope.cancel()
+    with pytest.raises(Cancelled, match=r"^cancelled$"), doing(lambda: "counting sheep"):
+        scope.check()
 
 
 def test_cancelling_gives_its_reason_and_the_first_one_counts():
