@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from .parameters import config_option, shown_options
+from .parameters import config_option, shown_options, trace_option
 
 if TYPE_CHECKING:
     from acmez.acme.scope import CancelScope
     from acmez.client import Client
+    from acmez.plugins import PluginManager
     from acmez.spec import CertificateSpec
 
     from .progress import Display
@@ -22,10 +24,11 @@ if TYPE_CHECKING:
 @click.command(short_help="Obtain the certificates of a configuration.")
 @config_option
 @shown_options
+@trace_option
 @click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Give up after so long."
 )
-def obtain(config: Path, timeout: float | None, *, quiet: bool, as_json: bool) -> int:
+def obtain(config: Path, timeout: float | None, trace: Path | None, *, quiet: bool, as_json: bool) -> int:
     """Obtain the certificates of a configuration, and write their files.
 
     With a journal, what an earlier process did not finish is gone on with.
@@ -40,19 +43,20 @@ def obtain(config: Path, timeout: float | None, *, quiet: bool, as_json: bool) -
             client.register(scope=scope)
         return client.certificates
 
-    return _run(config, specs, check_directories, timeout=timeout, quiet=quiet, as_json=as_json)
+    return _run(config, specs, check_directories, timeout=timeout, trace=trace, quiet=quiet, as_json=as_json)
 
 
 @click.command(short_help="Go on with what a crash left in the journal.")
 @config_option
 @shown_options
-def resume(config: Path, *, quiet: bool, as_json: bool) -> int:
+@trace_option
+def resume(config: Path, trace: Path | None, *, quiet: bool, as_json: bool) -> int:
     """Go on with the orders that an earlier process left in the journal, and write their certificates."""
 
     def specs(client: Client, scope: CancelScope) -> Sequence[CertificateSpec]:
         return client.unfinished(scope=scope)
 
-    return _run(config, specs, lambda certificates: None, timeout=None, quiet=quiet, as_json=as_json)
+    return _run(config, specs, lambda certificates: None, timeout=None, trace=trace, quiet=quiet, as_json=as_json)
 
 
 def _run(
@@ -61,6 +65,7 @@ def _run(
     check: Callable[[tuple[CertificateSpec, ...]], None],
     *,
     timeout: float | None,
+    trace: Path | None,
     quiet: bool,
     as_json: bool,
 ) -> int:
@@ -76,12 +81,30 @@ def _run(
     plugins = PluginManager()
     if not quiet:
         plugins.register(Observer(shown), "command line")
-    with from_config(config, plugins=plugins) as client:
+    with _traced(trace, plugins), from_config(config, plugins=plugins) as client:
         check(client.certificates)
         with interruptible() as scope, scope.child(timeout) as limited, shown:
             codes = _obtain_all(client, specs(client, limited), shown, limited)
             scope.check()
     return FAILED if set(codes) - {0, TRY_LATER} else max(codes, default=0)
+
+
+@contextmanager
+def _traced(file: Path | None, plugins: PluginManager) -> Iterator[None]:
+    """Write the timeline of what happens within the `with` statement to *file*, however that ends."""
+    if file is None:
+        yield
+        return
+    from acmez.tracing import Trace
+
+    trace = Trace()
+    try:
+        trace.write(file)  # while nothing has happened yet
+    except OSError as exc:
+        raise click.BadParameter(f"'{file}': {exc.strerror}", param_hint="--trace") from exc
+    plugins.register(trace, "trace")
+    with trace.writing(file):
+        yield
 
 
 def check_directories(certificates: tuple[CertificateSpec, ...]) -> None:

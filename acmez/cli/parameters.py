@@ -19,6 +19,12 @@ config_option = click.option(
 plugins_option = click.option(
     "-c", "--config", "config", type=FILE, metavar="FILE", help="Look also at the plugins that this file names."
 )
+trace_option = click.option(
+    "--trace",
+    type=FILE,
+    metavar="FILE",
+    help="Write the timeline to FILE, also when it fails: a page for browsers, or JSON for Perfetto (*.json).",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
