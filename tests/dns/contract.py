@@ -9,8 +9,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +24,7 @@ from acmez.kinds import SOLVER
 from acmez.option_docs import options_of
 from acmez.plugins import PluginManager
 from acmez.protocols import Batching, CancelScope, Handle, Solver, Versatile
+from tests.dns.processes import processes, table_of
 
 FOREIGN = ['_acme-challenge.shared 120 TXT "foreign value"', '_acme-challenge.shared 120 TXT "another one" "in pieces"']
 
@@ -66,11 +65,9 @@ solver.clean_up(challenge, json.loads(handle), CancelScope(30))
 
 def clean_up_in_another_process(solver: Any, domain: str, handle: str) -> None:
     """Let a new process, with the same options, clean up what *handle* tells."""
-    table = {name: value for name, value in dataclasses.asdict(solver).items() if value is not None}
     kind = type(solver)
-    options = json.dumps(table, default=str)
-    script = [sys.executable, "-c", CLEAN_UP, kind.__module__, kind.__name__, options, domain, handle]
-    subprocess.run(script, check=True, timeout=60)
+    with processes(1, CLEAN_UP, kind.__module__, kind.__name__, table_of(solver), domain, handle) as (process,):
+        assert process.end() == 0
 
 
 def value_of(challenge: Challenge) -> str:

@@ -307,10 +307,8 @@ class PowerDns(DnsServer):
     api_key = "api-key-of-the-tests"
     schema = Path("/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql")
 
-    def __init__(
-        self, folder: Path, port: int, zones: Sequence[Zone] = (), *, address: str = "127.0.0.1", api_port: int
-    ) -> None:
-        super().__init__(folder, port, zones, address=address)
+    def __init__(self, folder: Path, port: int, zones: Sequence[Zone] = (), *, api_port: int, **more: Any) -> None:
+        super().__init__(folder, port, zones, **more)
         self.api_port = api_port
 
     @property
@@ -349,12 +347,12 @@ class PowerDns(DnsServer):
         for zone in self.zones:
             self._util("load-zone", zone.name, str(self.folder / f"{zone.name}.zone"))
         with contextlib.closing(sqlite3.connect(self.folder / "db")) as database:
-            metadata = {
-                "TSIG-ALLOW-DNSUPDATE": self.keys[0].name,
-                "TSIG-ALLOW-AXFR": self.keys[0].name,
-                "SOA-EDIT-DNSUPDATE": "INCREASE",
-            }
-            for kind, content in metadata.items():
+            metadata = [
+                *(("TSIG-ALLOW-DNSUPDATE", key.name) for key in self.keys),
+                ("TSIG-ALLOW-AXFR", self.keys[0].name),
+                ("SOA-EDIT-DNSUPDATE", "INCREASE"),
+            ]
+            for kind, content in metadata:
                 database.execute(
                     "insert into domainmetadata (domain_id, kind, content) select id, ?, ? from domains",
                     (kind, content),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import subprocess
-import sys
 import tempfile
 import threading
 
@@ -15,6 +14,7 @@ from acmez.dns import DnsOptions
 from acmez.dns.api import ApiError
 from acmez.options import Secret
 from tests.dns.fake_api import Reply
+from tests.dns.processes import Process
 
 from .newer_server import NewerServer
 
@@ -52,39 +52,23 @@ with ThreadPoolExecutor(len(challenges)) as pool:
 def test_each_value_is_there_until_its_process_removes_it(provider, tmp_path, monkeypatch, *, apart):
     """Processes whose temporary directories are different have no lock in common, as if on several machines."""
     before = provider.dump("example.test")
-    processes = []
-    for number in range(PROCESSES):
-        directory = tmp_path / str(number if apart else 0)
-        directory.mkdir(exist_ok=True)
-        monkeypatch.setenv("TMPDIR", str(directory))
-        command = [sys.executable, "-c", WORK, provider.api, provider.api_key, str(number), str(THREADS)]
-        processes.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
-    try:
-        said = [line_of(each) for each in processes]
-        assert said == ["ready\n"] * PROCESSES
-        said = advance(processes)
-        values = [value for line in said for value in json.loads(line)]
+    with contextlib.ExitStack() as stack:
+        running = []
+        for number in range(PROCESSES):
+            directory = tmp_path / str(number if apart else 0)
+            directory.mkdir(exist_ok=True)
+            monkeypatch.setenv("TMPDIR", str(directory))
+            running.append(Process(stack, WORK, provider.api, provider.api_key, str(number), str(THREADS)))
+        assert [each.hear() for each in running] == ["ready"] * PROCESSES
+        for each in running:
+            each.go_on()
+        values = [value for each in running for value in json.loads(each.hear())]
         assert len({*values}) == PROCESSES * THREADS
         assert provider.ask("_acme-challenge.busy.example.test") == sorted(f'"{value}"' for value in values)
-        assert advance(processes) == [""] * PROCESSES
-        assert [each.wait(60) for each in processes] == [0] * PROCESSES
-    finally:
-        for each in processes:
-            each.kill()
-            each.communicate()
+        for each in running:
+            each.go_on()
+        assert [each.end() for each in running] == [0] * PROCESSES
     assert provider.dump("example.test") == before
-
-
-def advance(processes: list[subprocess.Popen[str]]) -> list[str]:
-    """Let all processes take their next step, and return what they say when they have."""
-    for each in processes:
-        each.stdin.write("\n")  # type: ignore[union-attr]
-        each.stdin.flush()  # type: ignore[union-attr]
-    return [line_of(each) for each in processes]
-
-
-def line_of(process: subprocess.Popen[str]) -> str:
-    return process.stdout.readline()  # type: ignore[union-attr]
 
 
 class TestUndone:

@@ -39,4 +39,4 @@ def make(kind: str, folder: Path, start: Starter) -> DnsServer:
         case "knot":
             return Knot(folder, port, ZONES, keys=KEYS)
         case _:
-            return PowerDns(folder, port, ZONES, api_port=api_port)
+            return PowerDns(folder, port, ZONES, keys=KEYS, api_port=api_port)

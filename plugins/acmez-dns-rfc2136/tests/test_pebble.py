@@ -17,6 +17,7 @@ from acmez.dns import DnsOptions
 from acmez.options import Secret
 from acmez.waiters.dns import DnsPropagation
 from tests.dns.fixtures import starting
+from tests.dns.processes import finish, obtaining
 from tests.dns.servers import SECRET, Bind, DnsServer, Knot, Unbound, Zone
 from tests.pebble.install import Binaries
 from tests.pebble.server import Pebble, PebbleOptions
@@ -96,6 +97,15 @@ def test_wildcard_and_apex_in_one_order(lab, connect, kind):
     before = lab.primary.dump("example.test")
     client = connect(lab.solver(lab.primary), preferred_challenges=[kind])
     assert names_of(client, "example.test", "*.example.test") == {"example.test", "*.example.test"}
+    assert lab.primary.dump("example.test") == before
+
+
+def test_two_processes_with_orders_for_the_same_names_leave_the_zone_as_it_was(lab):
+    before = lab.primary.dump("example.test")
+    names = ["example.test", "*.example.test"]
+    with obtaining(2, lab.solver(lab.primary), lab.waiter, lab.pebble, names) as running:
+        assert len(lab.primary.ask("_acme-challenge.example.test")) == 4
+        assert finish(running) == [{*names}] * 2
     assert lab.primary.dump("example.test") == before
 
 
