@@ -21,6 +21,7 @@ SECTIONS = [
     "DNS answers",
     "Web servers",
     "Configuration",
+    "Files",
     "Plugins",
     "Secrets",
 ]

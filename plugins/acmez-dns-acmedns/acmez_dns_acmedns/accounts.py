@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from acmez import files
 from acmez.acme.wire import JSON
 from acmez.dns import DnsError
 from acmez.options import Secret
@@ -75,7 +73,8 @@ class AccountFile:
         with self._lock:
             content = {**self._read(), domain: asdict(account)}
             try:
-                self._write(json.dumps(content, indent=2) + "\n")
+                text = json.dumps(content, indent=2) + "\n"
+                files.write(self._path, text.encode(), mode=0o600)  # it holds passwords
             except OSError as error:
                 raise AccountError(f"{self._path}: {error.strerror or error}") from error
 
@@ -89,17 +88,3 @@ class AccountFile:
         if not isinstance(content, dict):
             raise AccountError(f"{self._path}: expected a table of accounts")
         return content
-
-    def _write(self, text: str) -> None:
-        """Replace the file at once; it holds passwords, so it is private from the beginning."""
-        handle, name = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(name).replace(self._path)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
