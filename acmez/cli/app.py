@@ -44,9 +44,22 @@ class _Lazy(click.Group):
 @click.option("-v", "--verbose", is_flag=True, help="Log what happens to standard error.")
 def cli(*, verbose: bool) -> None:
     """Get TLS certificates from any ACME server (RFC 8555)."""
+    log = logging.getLogger("acmez")
     if verbose:
         logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-        logging.getLogger("acmez").setLevel(logging.DEBUG)
+        log.setLevel(logging.DEBUG)
+    else:
+        handler = _Warnings(logging.WARNING)
+        log.addHandler(handler)
+        click.get_current_context().call_on_close(lambda: log.removeHandler(handler))
+
+
+class _Warnings(logging.Handler):
+    """Prints warnings, but for events that the commands tell of themselves."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, "event", "challenge-cleaned-up") == "challenge-cleaned-up":
+            click.echo(self.format(record), err=True)
 
 
 def run(arguments: Sequence[str] | None) -> int:
