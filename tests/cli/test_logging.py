@@ -47,7 +47,16 @@ def handlers() -> Iterator[None]:
 
 
 def test_verbose_shows_every_event(home: Home):
-    command = [sys.executable, "-m", "acmez", "-v", "obtain", "--quiet", "--config", home.configure(ONE)]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "acmez",
+        "-v",
+        "obtain",
+        "--quiet",
+        "--config",
+        home.configure(ONE),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     lines = [re.sub(r"^[-\d]+ [:,\d]+ | \(order .*\)$", "", line) for line in done.stderr.splitlines()]
     assert "INFO acmez: www.example.test: proved" in lines

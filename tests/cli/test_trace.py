@@ -60,7 +60,17 @@ def test_what_is_resumed(acmez: Command, home: Home):
 @pytest.mark.parametrize("home", [{"validation_delay": 30.0}], indirect=True)
 def test_what_was_interrupted(home: Home):
     file = home.path / "trace.json"
-    command = [sys.executable, "-m", "acmez", "obtain", "--config", home.configure(ONE), "--trace", file, "--json"]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "acmez",
+        "obtain",
+        "--config",
+        home.configure(ONE),
+        "--trace",
+        file,
+        "--json",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
