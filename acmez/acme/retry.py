@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections import Counter
@@ -202,8 +203,21 @@ class _Tries:
             retry_after=error.retry_after if isinstance(error, ProblemError) else None,
             error=error,
         )
-        delay = self._policy.next_delay(failure)
+        delay = _asked(self._policy, failure)
         return None if delay is None or (remaining is not None and delay >= remaining) else delay
+
+
+def _asked(policy: RetryPolicy, failure: Failure) -> float | None:
+    """Ask the policy, which may be a plugin's: one that fails, or says nonsense, has given up."""
+    try:
+        delay: object = policy.next_delay(failure)
+    except Exception as exc:  # noqa: BLE001 - what failed before is what the caller has to know
+        failure.error.add_note(f"the retry policy raised {type(exc).__name__}: {exc}")
+        return None
+    if delay is None or (isinstance(delay, int | float) and 0 <= delay < math.inf):
+        return delay
+    failure.error.add_note(f"the retry policy returned {delay!r}, which is no number of seconds")
+    return None
 
 
 def failure_kind(error: AcmeError, *, repeatable: bool) -> FailureKind | None:

@@ -115,8 +115,8 @@ class Session:
     def _fetch(self, scope: CancelScope) -> Directory | AcmeError:
         try:
             directory = self.get_and_read(Directory.from_response, self.directory_url, "directory", scope=scope)
-            if url := directory.get("newNonce"):
-                self._check(url)  # here rather than for each nonce, where it would be tried again and again
+            # Here rather than for each nonce, where it would be tried again and again.
+            self._check(directory.require("newNonce"))
             return directory
         except Cancelled:
             raise  # concerns this caller alone; the next one fetches

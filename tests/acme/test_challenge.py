@@ -113,3 +113,8 @@ def test_reading_raises_nothing_else(body: bytes):
         challenge = read(dict(parse_object(body, URL)))
         str(challenge)
         _ = challenge.key_authorization
+
+
+def test_only_a_persistent_answer_stays():
+    assert read({**EXAMPLE, "type": "dns-persist-01"}).persistent
+    assert not read(EXAMPLE).persistent

@@ -70,3 +70,11 @@ def test_an_input_error_is_a_value_error_and_a_passed_deadline_a_cancellation():
 def test_messages_begin_with_the_request():
     assert str(ERRORS[2]) == f"GET {URL}: x"
     assert str(ERRORS[4]) == f"{URL}: x"
+
+
+def test_an_error_names_the_page_that_explains_it_or_its_kind():
+    class Odd(ConnectError):
+        pass
+
+    assert ConnectError("x", method="GET", url=URL).page == "ConnectError"
+    assert Odd("x", method="GET", url=URL).page == "ConnectError"

@@ -72,6 +72,10 @@ def test_as_many_orders_as_the_limit_says_go_at_once_and_then_one_after_the_othe
     assert [round(seconds) for seconds in scope.slept] == [36, 72, 108]
 
 
+def test_a_limit_is_told_in_words():
+    assert str(OrderLimit(300, 10800)) == "300 new orders in 10800 s"
+
+
 def test_without_a_limit_of_orders_nobody_waits():
     pace = Pace.of(None)
     assert pace.claim() == 0.0

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -239,6 +239,40 @@ class TestRepeating:
     def test_nothing_is_tried_under_a_scope_that_has_ended(self):
         with pytest.raises(DeadlineExceeded):
             repeat(Work(KeyError()), policy=Policy(), operation="x", scope=CancelScope(0), repeatable=True)
+
+
+class Hostile:
+    """Returns or raises whatever it was given."""
+
+    name: ClassVar[str] = "hostile"
+
+    def __init__(self, what: object) -> None:
+        self.what = what
+
+    def next_delay(self, failure: Failure) -> float | None:
+        if isinstance(self.what, Exception):
+            raise self.what
+        return cast("float", self.what)
+
+
+@pytest.mark.parametrize(
+    "what", ["soon", -1.0, float("nan"), float("inf"), [], object(), KeyError("x"), RecursionError()]
+)
+@pytest.mark.parametrize("settling", [False, True], ids=["repeat", "settle"])
+def test_a_policy_that_says_nonsense_has_given_up(what: object, *, settling: bool):
+    lost = LostAnswer("lost", method="POST", url=URL)
+    work = Work(lost, KeyError())
+    told: dict[str, Any] = {"policy": Hostile(what), "operation": "x", "scope": CancelScope()}
+
+    def send() -> object:
+        return settle(lambda: work(1), lambda: None, **told) if settling else repeat(work, repeatable=True, **told)
+
+    with pytest.raises(LostAnswer) as caught:
+        send()
+    assert caught.value is lost
+    assert [note.partition("policy ")[2].split()[0] for note in lost.__notes__] == [
+        "raised" if isinstance(what, Exception) else "returned"
+    ]
 
 
 class TestSettling:
