@@ -44,7 +44,7 @@ def blocks(page: str, *, indented: bool = False) -> Iterator[Block]:
             yield from _indented(before, page.count("\n", 0, end) + 1)
         paragraph = before.strip().rpartition("\n\n")[2]
         named = _NAMED.findall(paragraph) if paragraph.endswith(":") else []
-        files = [name for name in named if "." in name or "/" in name]
+        files = [name for name in named if "." in name or "/" in name or name == "crontab"]
         text = re.sub(rf"^{match['indent']}", "", match["text"], flags=re.MULTILINE)
         whole = _WRITE.search(paragraph) is not None
         line = page.count("\n", 0, match.start()) + 1

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import certifi
 import pytest
 
 from acmez.assembly import assemble
@@ -55,6 +56,8 @@ class Place:
                 self.monkeypatch.setenv(value, "redis://127.0.0.1:6379/0" if "REDIS" in value else SECRET)
             elif not (self.folder / value).exists():
                 self.write(value, SECRET + "\n")
+        if "trust" in document:
+            self.write(str(document["trust"]), certifi.contents())
         for text in _texts(document):
             if text.startswith(f"{self.folder}/root/"):
                 Path(text).parent.mkdir(parents=True, exist_ok=True)

@@ -21,6 +21,7 @@ _DIRECTIVES = {
         *("PrivateTmp", "ProtectHome", "ProtectSystem", "ReadWritePaths", "RestartForceExitStatus", "TimeoutStartSec"),
     },
     "Timer": {"OnCalendar", "RandomizedDelaySec", "FixedRandomDelay", "Persistent", "OnBootSec", "OnUnitActiveSec"},
+    "Path": {"PathChanged", "PathModified", "PathExists", "Unit"},
     "Install": {"WantedBy"},
 }
 _FIELD = r"(?:\*|\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*)(?:/\d+)?"
@@ -39,17 +40,18 @@ def check_systemd(name: str, text: str, place: Place) -> None:
     parser.read_string(text)
     for section in parser.sections():
         assert set(parser[section]) <= _DIRECTIVES[section], f"{name}: {section}"
-        for key in ("ExecStart", "ExecStartPost"):
-            if key in parser[section]:
-                shell.check(re.sub(r"^[-+!@:]+", "", parser[section][key]))
         if "OnCalendar" in parser[section] and shutil.which("systemd-analyze"):
             run("systemd-analyze", "calendar", parser[section]["OnCalendar"])
+    for line in re.findall(r"^Exec\w+=[-+!@:]*(.*)$", text, re.MULTILINE):
+        shell.check(line)
     if shutil.which("systemd-analyze") and "Unit" in parser:
         runnable = re.sub(r"^(Exec\w+=[-+!]*)\S+", r"\1/bin/true", text, flags=re.MULTILINE)
         unit = place.folder / "units" / name
         unit.parent.mkdir(exist_ok=True)
         unit.write_text(runnable)
-        (unit.parent / unit.with_suffix(".service").name).touch()
+        started = unit.with_suffix(".service")
+        if not started.exists():
+            started.write_text("[Service]\nExecStart=/bin/true\n")
         run("systemd-analyze", "verify", "--man=no", unit)
 
 

@@ -18,7 +18,7 @@ PROGRAMS = {
     *("install", "kill", "ls", "mkdir", "mv", "rm", "sed", "sh", "source", "ss", "sudo", "tail", "test", "touch", "."),
     *("aws", "certbot", "dig", "gcloud", "haproxy", "iptables", "journalctl", "kdig", "keymgr", "nginx", "openssl"),
     *("pdnsutil", "pkcs11-tool", "redis-cli", "setcap", "softhsm2-util", "step", "systemctl", "systemd-analyze"),
-    *("tsig-keygen", "gunicorn", "uvicorn", "pytest", "mypy", "useradd"),
+    *("set", "umask", "tsig-keygen", "gunicorn", "uvicorn", "pytest", "mypy", "useradd"),
 }
 #: What pip is told to install that is not of this checkout.
 FOREIGN = {"fastapi", "uvicorn", "aiohttp", "django", "gunicorn", "flask", "hypercorn", "dns-lexicon", "distributed"}
