@@ -123,7 +123,8 @@ def check_haproxy(text: str, place: Place) -> None:
 def self_signed(place: Place, text: str) -> None:
     """Write a certificate and its key to wherever a configuration wants one."""
     made = place.folder / "self-signed.pem"
-    for path in map(Path, re.findall(rf"{re.escape(str(place.folder))}/root/[\w./-]+\.pem", text)):
+    wanted = re.findall(rf"{re.escape(str(place.folder))}/root/[\w./-]+(?:\.pem|/(?=\n))", text)
+    for path in [Path(each + "site.pem" if each.endswith("/") else each) for each in wanted]:
         if not made.exists():
             key = place.folder / "self-signed.key"
             command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=example.com"
