@@ -16,10 +16,12 @@ from typing import Any, Protocol
 
 import pytest
 
+from acmez import Client
 from acmez.acme.challenge import Challenge
 from acmez.acme.challenges import txt_record
 from acmez.acme.errors import InputError
 from acmez.dns.texts import quoted
+from acmez.journal import Journal
 from acmez.kinds import SOLVER
 from acmez.option_docs import options_of
 from acmez.plugins import PluginManager
@@ -90,6 +92,21 @@ def clean_up_all(
             solver.clean_up(challenge, handle, scope)
 
 
+def leave(path: Path, solver: Solver, challenges: Sequence[Challenge], *, noted: bool) -> None:
+    """Present with a journal, and do no more, as a process that dies.
+
+    Args:
+        noted: whether it lives to write down the handles.
+    """
+    scope = CancelScope(30)
+    with Journal(path) as journal:
+        entry = journal.begin("https://ca.test/directory", "https://ca.test/account/1", "a wish", csr=b"", key=b"")
+        journal.presenting(entry, [(solver.name, challenge) for challenge in challenges])
+        handles = present_all(solver, challenges, scope)
+        if noted:
+            journal.presented(entry, solver.name, challenges, handles)
+
+
 class DnsSolverContract:
     """The tests."""
 
@@ -114,14 +131,21 @@ class DnsSolverContract:
         solver.clean_up(challenge, handle, scope)
         assert provider.dump(zone) == before
 
+    @pytest.mark.parametrize("revision", [1, 2])
     def test_a_persistent_record_stays(
-        self, solver: Solver, provider: Provider, zone: str, challenge_for: ChallengeFor, scope: CancelScope
+        self,
+        solver: Solver,
+        provider: Provider,
+        zone: str,
+        challenge_for: ChallengeFor,
+        scope: CancelScope,
+        revision: int,
     ):
-        challenge = challenge_for(f"keep.{zone}", "dns-persist-01")
+        challenge = challenge_for(f"keep{revision}.{zone}", "dns-persist-01", revision=revision)
         handle = solver.present(challenge, scope)
         solver.clean_up(challenge, handle, scope)
         solver.present(challenge, scope)
-        assert provider.ask(f"_validation-persist.keep.{zone}") == [value_of(challenge)]
+        assert provider.ask(f"_validation-persist.keep{revision}.{zone}") == [value_of(challenge)]
 
     def test_apex_and_wildcard_have_two_values_at_one_name(
         self, solver: Solver, provider: Provider, zone: str, challenge_for: ChallengeFor, scope: CancelScope
@@ -195,6 +219,21 @@ class DnsSolverContract:
         handle = json.dumps(solver.present(challenge, scope))
         assert provider.dump(zone) != before
         clean_up_in_another_process(solver, f"crash.{zone}", handle)
+        assert provider.dump(zone) == before
+
+    @pytest.mark.parametrize("crashed", ["before the handle was noted", "after"])
+    def test_what_a_crash_left_is_swept_later(
+        self, solver: Solver, provider: Provider, zone: str, challenge_for: ChallengeFor, tmp_path: Path, crashed: str
+    ):
+        before = provider.dump(zone)
+        challenges = [challenge_for(zone), challenge_for(f"shared.{zone}"), challenge_for(f"www.{zone}")]
+        leave(tmp_path / "journal", solver, challenges, noted=crashed == "after")
+        assert provider.dump(zone) != before
+        with (
+            Journal(tmp_path / "journal") as journal,
+            Client("https://ca.test/directory", solvers=[solver], journal=journal) as client,
+        ):
+            assert client.sweep() == []
         assert provider.dump(zone) == before
 
     @pytest.mark.parametrize("handle", [{"record": "42"}, {"zone": "a.test", "name": "b.test", "value": "v"}])

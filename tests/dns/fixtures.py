@@ -11,6 +11,7 @@ from typing import TypeVar
 import pytest
 
 from acmez.acme.challenge import Challenge
+from acmez.acme.directory import Meta
 from acmez.acme.identifier import Identifier
 from acmez.protocols import CancelScope
 from tests.dns.servers import DnsServer, MissingError
@@ -72,20 +73,23 @@ def scope() -> CancelScope:
 
 @pytest.fixture
 def challenge_for() -> Callable[..., Challenge]:
-    """Make challenges, each with a token of its own: `challenge_for("example.test", "dns-01", wildcard=True)`."""
+    """Make challenges, each with a token of its own: `challenge_for("example.test", "dns-01", wildcard=True)`.
+
+    *revision* is that of draft-ietf-acme-dns-persist.
+    """
     tokens = itertools.count()
 
-    def make(name: str, kind: str = "dns-01", *, wildcard: bool = False) -> Challenge:
-        return Challenge(
-            type=kind,
-            url="https://ca.test/challenge/1",
-            status="pending",
+    def make(name: str, kind: str = "dns-01", *, wildcard: bool = False, revision: int = 1) -> Challenge:
+        url = "https://ca.test/challenge/1"
+        issuers = "issuer-domain-names" if revision == 1 else "issuerDomainNames"
+        return Challenge.from_json(
+            {"type": kind, "url": url, "token": f"token-{next(tokens)}", issuers: ["ca.test"]},
+            url,
             identifier=Identifier.dns(name),
             wildcard=wildcard,
-            token=f"token-{next(tokens)}",
-            thumbprint="thumb-PRINT_1",
+            thumbprint="NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",
             account_url="https://ca.test/account/1",
-            raw={"issuer-domain-names": ["ca.test"]},
+            meta=Meta(account_hash_prefix="https://ca.test/account-hash/"),
         )
 
     return make
