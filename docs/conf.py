@@ -21,6 +21,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
+    "tools.sphinx_ext.error_links",
     "tools.sphinx_ext.reference",
     "tools.sphinx_ext.repository_links",
 ]
@@ -38,6 +39,7 @@ autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"
 python_maximum_signature_line_length = 80
 napoleon_use_ivar = True
+napoleon_attr_annotations = False
 toc_object_entries_show_parents = "hide"
 
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
@@ -46,6 +48,13 @@ myst_heading_anchors = 4
 html_theme = "furo"
 html_title = f"acmez {release}"
 html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_logo = html_favicon = "_static/logo.svg"
+html_theme_options = {
+    "light_css_variables": {"color-brand-primary": "#14704f", "color-brand-content": "#14704f"},
+    "dark_css_variables": {"color-brand-primary": "#4cc79b", "color-brand-content": "#4cc79b"},
+}
+smartquotes = False
 html_copy_source = False
 html_show_sphinx = False
 pygments_style = "friendly"

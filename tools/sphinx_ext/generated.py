@@ -27,7 +27,7 @@ from acmez.plugins import PluginManager
 LEVELS: Mapping[str, str] = MappingProxyType(
     {"debug": "DEBUG", "info": "INFO", "warning": "WARNING", "error": "ERROR", "exception": "ERROR"}
 )
-_WIDTH = 100
+_WIDTH = 84
 
 
 def configuration() -> str:
@@ -36,7 +36,7 @@ def configuration() -> str:
 
 
 def _table_of(title: str, component: type) -> str:
-    heading = f"## `{title}`\n\n{summary_of(component)}" if title else f"## Top level\n\n{summary_of(component)}"
+    heading = f"## `{title}`\n\n{summary_of(component)}" if title else "## Top level\n\nWhat stands above all tables."
     return f"{heading}\n\n{option_table(option for option in options_of(component) if '.' not in option.name)}"
 
 
@@ -105,7 +105,7 @@ def errors() -> str:
 def _branch(error: type[AcmeError], depth: int) -> Iterator[str]:
     name = error.__name__
     if name in explanations.names():
-        yield f"{'  ' * depth}- [`{name}`](/errors/pages/{name}.md): {explanations.summary(name)}"
+        yield f"{'  ' * depth}- [{name}](/errors/pages/{name}.md): {explanations.summary(name)}"
         for child in sorted(error.__subclasses__(), key=lambda each: each.__name__):
             yield from _branch(child, depth + 1)
 
