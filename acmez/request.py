@@ -166,7 +166,10 @@ def _private_key(given: KeyProvider | PrivateKey | None) -> tuple[PrivateKey, st
     if isinstance(given, PrivateKey):
         return given, None
     provider = GeneratedKey() if given is None else given
-    return provider.get("certificate"), provider.type if isinstance(provider, GeneratedKey) else None
+    key = provider.get("certificate")
+    if not isinstance(key, PrivateKey):
+        raise InputError(f"key: {provider.name!r} provides no private key, but {type(key).__name__}")
+    return key, provider.type if isinstance(provider, GeneratedKey) else None
 
 
 def _is(item: Identifier, name: str) -> bool:

@@ -38,11 +38,13 @@ class SigningKey:
             P-521), RSA or Ed25519; the key itself may live in an HSM or KMS.
 
     Raises:
-        InputError: the kind of key has no JWS algorithm that ACME servers know, or it is an RSA key of
-            fewer than 2048 bits (RFC 7518 §3.3).
+        InputError: it is no private key, the kind of key has no JWS algorithm that ACME servers know, or it is
+            an RSA key of fewer than 2048 bits (RFC 7518 §3.3).
     """
 
     def __init__(self, private_key: PrivateKey) -> None:
+        if not hasattr(private_key, "public_key"):  # it may come from a plugin
+            raise InputError(f"key: expected a private key, got {type(private_key).__name__}")
         self.private_key = private_key
         self.jwk: JSONObject = public_jwk(private_key.public_key())
         self.thumbprint = thumbprint(self.jwk)

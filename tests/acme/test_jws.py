@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from typing import cast
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, padding, rsa, utils, x25519
 
-from acmez.acme import ExternalAccount, InputError, SigningKey
+from acmez.acme import ExternalAccount, InputError, PrivateKey, SigningKey
 from acmez.acme.jws import public_jwk, sign, thumbprint
 from acmez.acme.wire import JSONObject, b64decode, b64encode
 from tests.acme.answers import Raw
@@ -121,6 +122,10 @@ class TestKeys:
             "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
             "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
         }
+
+    def test_what_is_no_key_is_refused(self):
+        with pytest.raises(InputError, match=r"^key: expected a private key, got int$"):
+            SigningKey(cast("PrivateKey", 7))
 
     @pytest.mark.parametrize(
         ("private", "named"),

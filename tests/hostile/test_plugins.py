@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
+from acmez_testkit import Problem
 
-from acmez import AcmeError, Challenge, ChallengesFailed, Polling, Route
+from acmez import AcmeError, Challenge, ChallengesFailed, InputError, Polling, ProblemError, Route
+from acmez.acme import Failure, PrivateKey
 from acmez.acme.scope import CancelScope
 from acmez.protocols import Handle, Solver
 from tests.hostile.answers import NAME, TRICKS, names, tricky
@@ -122,6 +124,55 @@ def test_a_payload_that_is_no_json_is_not_sent(start: Start, what: object):
         lab.client(solver).obtain([NAME])
     assert lab.requests()["challenge"] == 0
     assert solver.left == set()
+
+
+@dataclass
+class Provides:
+    """Provides something else than a key."""
+
+    name: ClassVar[str] = "odd"
+
+    what: Any
+
+    def get(self, purpose: str) -> PrivateKey:
+        if isinstance(self.what, Exception):
+            raise self.what
+        return cast("PrivateKey", self.what)
+
+
+@pytest.mark.parametrize("what", [7, None, b"x", "-----BEGIN PRIVATE KEY-----", object(), Odd()], ids=range(6))
+@pytest.mark.parametrize("purpose", ["certificate", "account"])
+def test_what_is_no_key_is_told_before_anything_is_sent(start: Start, purpose: str, what: object):
+    lab = start()
+    client = lab.stranger(account_key=Provides(what)) if purpose == "account" else lab.client()
+    before = lab.requests()
+    with pytest.raises((InputError, Odd), match=r"^key: |^$"):
+        client.register() if purpose == "account" else client.obtain([NAME], key=Provides(what))
+    assert lab.requests() == before
+
+
+@dataclass
+class Decides:
+    """A retry policy that says nonsense."""
+
+    name: ClassVar[str] = "odd"
+
+    what: Any
+
+    def next_delay(self, failure: Failure) -> float | None:
+        if isinstance(self.what, Exception):
+            raise self.what
+        return cast("float", self.what)
+
+
+@pytest.mark.parametrize("what", ["soon", -1, float("nan"), float("inf"), [], Odd()], ids=range(6))
+def test_a_retry_policy_that_says_nonsense_has_given_up_and_hides_no_error(start: Start, what: object):
+    lab = start()
+    client = lab.client(WebSolver(web=lab.web), retry=Decides(what))
+    lab.ca.faults.add("new-order", Problem("serverInternal", "out of order", 500))
+    with pytest.raises(ProblemError, match="out of order"):
+        client.obtain([NAME])
+    assert lab.requests()["new-order"] == 1
 
 
 @dataclass
