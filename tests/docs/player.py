@@ -6,6 +6,7 @@ page's, and what answers challenges does it for that CA.
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import io
 import json
@@ -14,6 +15,7 @@ import runpy
 import shlex
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -212,6 +214,7 @@ def _redirect(patch: pytest.MonkeyPatch, ca: EmbeddedCA, web: Web, records: Reco
         original(self, ca.directory_url, **settings)
 
     patch.setattr(acmez.Client, "__init__", make)
+    patch.setattr(concurrent.futures, "ProcessPoolExecutor", ThreadPoolExecutor)  # which see the stand-ins
 
 
 def _is_remote(key: object) -> bool:
