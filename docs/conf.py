@@ -54,7 +54,7 @@ html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#14704f", "color-brand-content": "#14704f"},
     "dark_css_variables": {"color-brand-primary": "#4cc79b", "color-brand-content": "#4cc79b"},
 }
-smartquotes = False
+smartquotes_action = "D"  # dashes, but no quotes: they are copied
 html_copy_source = False
 html_show_sphinx = False
 pygments_style = "friendly"

@@ -87,7 +87,7 @@ def option_table(options: Iterable[Option]) -> str:
 def commands() -> str:
     """The help of every command, as it prints it."""
     top = click.Context(cli, info_name="acmez", terminal_width=_WIDTH, max_content_width=_WIDTH)
-    parts = [f"```text\n{cli.get_help(top)}\n```"]
+    parts = [f"## `acmez`\n\n```text\n{cli.get_help(top)}\n```"]
     for name in cli.list_commands(top):
         command = cli.get_command(top, name)
         assert command is not None  # noqa: S101 - it is listed

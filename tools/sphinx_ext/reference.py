@@ -138,13 +138,13 @@ def link_to_page(_: Sphinx, what: str, __: str, obj: object, ___: object, lines:
         lines += ["", f"What to do about it: :doc:`/errors/pages/{obj.__name__}`.", ""]
 
 
-def hide_fields(
+def shown_signature(
     _: Sphinx, __: str, ___: str, obj: object, ____: object, signature: str | None, returned: str | None
 ) -> tuple[str | None, str | None]:
-    """Leave the constructors of events away: nobody calls them, and their fields follow."""
-    if inspect.isclass(obj) and issubclass(obj, Event):
+    """Show `...` for defaults that are made, and no constructors of events: nobody calls them."""
+    if isinstance(obj, type) and issubclass(obj, Event):
         return "", None
-    return signature, returned
+    return None if signature is None else signature.replace("<factory>", "..."), returned
 
 
 class Name(XRefRole):
@@ -197,7 +197,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_role_to_domain("py", "name", Name())
     app.connect("autodoc-process-docstring", escape_wildcards)
     app.connect("autodoc-process-docstring", link_to_page)
-    app.connect("autodoc-process-signature", hide_fields)
+    app.connect("autodoc-process-signature", shown_signature)
     app.connect("doctree-read", look_exactly)
     app.connect("missing-reference", find_public)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
