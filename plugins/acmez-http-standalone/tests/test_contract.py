@@ -12,6 +12,7 @@ from acmez_testkit.contracts import SolverContract
 
 from acmez.acme.challenges import http_01
 from acmez.protocols import Challenge
+from tests.pebble.ports import ReservedPorts
 
 
 class TestStandaloneSolver(SolverContract[StandaloneSolver]):
@@ -21,9 +22,8 @@ class TestStandaloneSolver(SolverContract[StandaloneSolver]):
     @pytest.fixture(autouse=True)
     def _port(self) -> Iterator[None]:
         # The second port stays taken.
-        with socket.create_server(("127.0.0.1", 0)) as free, socket.create_server(("127.0.0.1", 0)) as taken:
-            self.port, self.taken = free.getsockname()[1], taken.getsockname()[1]
-            free.close()
+        with ReservedPorts(1) as free, socket.create_server(("127.0.0.1", 0)) as taken:
+            (self.port,), self.taken = free.numbers, taken.getsockname()[1]
             yield
 
     def make(self) -> StandaloneSolver:

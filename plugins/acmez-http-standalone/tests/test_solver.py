@@ -14,6 +14,7 @@ from acmez_http_standalone import StandaloneError, StandaloneSolver
 
 from acmez.acme.errors import Cancelled, MalformedAnswer
 from acmez.protocols import CancelScope, Challenge, Signalling, Solver
+from tests.pebble.ports import ReservedPorts
 
 PATH = "/.well-known/acme-challenge/tok-EN_1"
 KEY_AUTHORIZATION = b"tok-EN_1.thumb-PRINT_1"
@@ -243,15 +244,15 @@ class TestErrors:
         assert server_threads() == []
 
     def test_a_challenge_that_could_not_be_presented_is_not_served_later(self, solver, challenge, challenge_for, scope):
-        with socket.create_server(("127.0.0.1", 0)) as other:
-            solver.port = other.getsockname()[1]
-            with pytest.raises(StandaloneError):
+        with ReservedPorts(1) as reserved:
+            (solver.port,) = reserved.numbers
+            with socket.create_server(("127.0.0.1", solver.port)), pytest.raises(StandaloneError):
                 solver.present(challenge, scope)
-        later = challenge_for("later")
-        solver.present(later, scope)
-        assert fetch(solver)[0].status == 404
-        solver.clean_up(later, None, scope)
-        assert server_threads() == []
+            later = challenge_for("later")
+            solver.present(later, scope)
+            assert fetch(solver)[0].status == 404
+            solver.clean_up(later, None, scope)
+            assert server_threads() == []
 
     @pytest.mark.parametrize("token", ["../index", "a b", "a\r\nb", "ä", ""])
     def test_a_token_outside_base64url_is_refused(self, solver, challenge_for, scope, token):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,7 +31,7 @@ def acme_ca(request: pytest.FixtureRequest) -> Iterator[EmbeddedCA]:
     a test, the nearest one last; an indirect parameter is a mapping of fields, or a whole Behaviour.
     It fails the test at its end if the CA itself had an error.
     """
-    with EmbeddedCA(_behaviour(request)) as ca:
+    with _reserved() as http_port, _reserved() as tls_port, EmbeddedCA(_behaviour(request, http_port, tls_port)) as ca:
         yield ca
     if ca.internal_errors:
         raise ExceptionGroup("errors of the embedded CA itself", list(ca.internal_errors))
@@ -55,19 +57,25 @@ def plugin_manager(monkeypatch: pytest.MonkeyPatch) -> PluginManager:
     return PluginManager(discover=False)
 
 
-def _behaviour(request: pytest.FixtureRequest) -> Behaviour:
+def _behaviour(request: pytest.FixtureRequest, http_port: int, tls_port: int) -> Behaviour:
     parameter: object = getattr(request, "param", {})
     if isinstance(parameter, Behaviour):
         return parameter
     if not isinstance(parameter, Mapping):
         raise pytest.UsageError(f"acme_ca: expected a Behaviour or a mapping of its fields, got {parameter!r}")
-    http_port, tls_port = _free_ports()
     fields: dict[str, object] = {"http_port": http_port, "tls_port": tls_port}
     for marker in reversed(list(request.node.iter_markers("acme_ca"))):
         fields.update(marker.kwargs)
     return Behaviour(**{**fields, **parameter})
 
 
-def _free_ports() -> tuple[int, int]:
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        return one.getsockname()[1], other.getsockname()[1]
+@contextmanager
+def _reserved() -> Iterator[int]:
+    """Yield a free port that on Linux nobody else is given, though a server with SO_REUSEADDR can listen there."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        port: int = holder.getsockname()[1]
+        if sys.platform != "linux":
+            holder.close()
+        yield port

@@ -81,9 +81,10 @@ def test_white_space_after_the_key_authorization_does_not_matter(client, http01)
 
 def test_a_missing_file_and_a_missing_server_are_different_problems(client, http01):
     assert "status 404" in try_once(client(http_port=http01.port))[1]["error"]["detail"]
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
-    assert try_once(client(http_port=port))[1]["error"]["type"].endswith(":connection")
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        raw = client(http_port=deaf.getsockname()[1])
+        assert try_once(raw)[1]["error"]["type"].endswith(":connection")
 
 
 def test_a_failure_of_a_later_perspective_says_so(client):

@@ -106,9 +106,13 @@ def test_the_api_is_on_the_loopback_and_its_certificate_is_not_trusted_by_defaul
 
 
 def test_a_proxy_can_stand_before_it(start):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    ca = start(port=port, public_url="https://localhost:4443")
+    with socket.socket() as holder:  # on Linux it keeps the port, and lets a server have it
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        port = holder.getsockname()[1]
+        if sys.platform != "linux":
+            holder.close()
+        ca = start(port=port, public_url="https://localhost:4443")
     assert (ca.port, ca.directory_url) == (port, "https://localhost:4443/directory")
 
 

@@ -13,6 +13,7 @@ from cryptography import x509
 
 from acmez.answer_store import DirectoryStore
 from acmez.protocols import Challenge
+from tests.pebble.ports import ReservedPorts
 
 from .visiting import ACME_IDENTIFIER, server_name, visit
 
@@ -35,9 +36,8 @@ class TestResponder(SolverContract[TlsAlpnSolver]):
     @pytest.fixture(autouse=True)
     def _port(self) -> Iterator[None]:
         # The second port stays taken.
-        with socket.create_server(("127.0.0.1", 0)) as free, socket.create_server(("127.0.0.1", 0)) as taken:
-            self.port, self.taken = free.getsockname()[1], taken.getsockname()[1]
-            free.close()
+        with ReservedPorts(1) as free, socket.create_server(("127.0.0.1", 0)) as taken:
+            (self.port,), self.taken = free.numbers, taken.getsockname()[1]
             yield
 
     def make(self) -> TlsAlpnSolver:

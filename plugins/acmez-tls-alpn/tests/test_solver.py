@@ -14,6 +14,7 @@ from acmez_tls_alpn import TlsAlpnError, TlsAlpnSolver
 
 from acmez.acme.errors import Cancelled, InputError, MalformedAnswer
 from acmez.protocols import CancelScope, Challenge, Signalling, Solver
+from tests.pebble.ports import ReservedPorts
 
 from .sites import echo, serving
 from .visiting import validate, visit
@@ -177,16 +178,16 @@ class TestErrors:
         assert server_threads() == []
 
     def test_a_challenge_that_could_not_be_presented_is_not_shown_later(self, solver, challenge, challenge_for, scope):
-        with socket.create_server(("127.0.0.1", 0)) as other:
-            solver.port = other.getsockname()[1]
-            with pytest.raises(TlsAlpnError):
+        with ReservedPorts(1) as reserved:
+            (solver.port,) = reserved.numbers
+            with socket.create_server(("127.0.0.1", solver.port)), pytest.raises(TlsAlpnError):
                 solver.present(challenge, scope)
-        later = challenge_for("later.example")
-        solver.present(later, scope)
-        with pytest.raises(OSError, match=r"(?i)unrecognized.name"):
-            visit(solver.addresses[0], "example.com")
-        solver.clean_up(later, None, scope)
-        assert server_threads() == []
+            later = challenge_for("later.example")
+            solver.present(later, scope)
+            with pytest.raises(OSError, match=r"(?i)unrecognized.name"):
+                visit(solver.addresses[0], "example.com")
+            solver.clean_up(later, None, scope)
+            assert server_threads() == []
 
     @pytest.mark.parametrize("name", ["a b.example", "*.example.com", "", "ä.example", "a" * 64 + ".example"])
     def test_what_is_no_name_is_the_cas_mistake(self, solver, challenge_for, scope, name):
