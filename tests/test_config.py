@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import is_dataclass
+from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -12,10 +14,24 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from acmez.acme.identifier import Identifier
 from acmez.acme.pace import OrderLimit
-from acmez.config import Config, from_config, load_config
+from acmez.config import (
+    AccountTable,
+    CertificateTable,
+    Config,
+    ExternalAccountTable,
+    UseKeyProvider,
+    UseRetryPolicy,
+    UseSolver,
+    UseWaiter,
+    bind,
+    from_config,
+    load_config,
+)
 from acmez.csr import build_request
 from acmez.errors import ConfigError
+from acmez.option_types import bare, slots_of
 from acmez.plugins import PluginManager
+from tests.unprivileged import unprivileged
 
 HOOKS = """
 from __future__ import annotations
@@ -392,6 +408,78 @@ def test_a_file_that_is_not_text(home: Path):
 def test_a_file_that_is_not_there(home: Path):
     with pytest.raises(ConfigError, match=rf"^{home}/nope.toml: cannot be read: No such file or directory$"):
         load_config(home / "nope.toml")
+
+
+def test_what_cannot_be_read(home: Path):
+    with pytest.raises(ConfigError, match=rf"^{home}: cannot be read: Is a directory$"):
+        load_config(home)
+    path = write(home, 'directory = "letsencrypt"')
+    path.chmod(0)
+    with unprivileged(), pytest.raises(ConfigError, match=r"acmez\.toml: cannot be read: Permission denied$"):
+        load_config(path)
+
+
+#: The tables of a file, by their TOML path, and what holds them.
+TABLES: dict[str, type] = {
+    "": Config,
+    "order_limit": OrderLimit,
+    "account": AccountTable,
+    "account.eab": ExternalAccountTable,
+    "account_key": UseKeyProvider,
+    "solver.web": UseSolver,
+    "solver.web.wait": UseWaiter,
+    "retry": UseRetryPolicy,
+    "certificate[0]": CertificateTable,
+}
+OPTIONS = [(where, name) for where, table in TABLES.items() for name in slots_of(table)]
+VALUES: dict[str, object] = {
+    "true": True,
+    "integer": 7,
+    "huge": 10**400,
+    "number": -1.5,
+    "nan": float("nan"),
+    "text": "x",
+    "nothing": "",
+    "list": [],
+    "lists": [[[]]],
+    "integers": [7],
+    "table": {},
+    "tables": [{}],
+    "odd": {"": {"a": []}},
+    "moment": datetime(2030, 1, 1, tzinfo=UTC),
+    "day": date(2030, 1, 1),
+    "time": time(12),
+}
+
+
+def could_fit(hint: Any, value: object) -> bool:
+    """Whether a value has at least the kind of what an option takes."""
+    inner = bare(hint)
+    if get_origin(inner) in {list, tuple, Sequence}:
+        return isinstance(value, list)
+    if get_origin(inner) is Mapping or is_dataclass(inner):
+        return isinstance(value, dict)
+    if inner is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    kinds: dict[object, type] = {bool: bool, int: int, datetime: datetime}
+    return type(value) is kinds.get(inner, str)
+
+
+@pytest.mark.parametrize(("where", "name"), OPTIONS, ids=[f"{where}.{name}".lstrip(".") for where, name in OPTIONS])
+def test_an_option_of_any_wrong_type_is_told_with_its_path(home: Path, where: str, name: str):
+    path = f"{where}.{name}".lstrip(".")
+    for value in VALUES.values():
+        document: Any = {"directory": "letsencrypt"}
+        table = document
+        for key in filter(None, where.split(".")):
+            inner: Any = {}
+            table[key.removesuffix("[0]")] = [inner] if key.endswith("[0]") else inner
+            table = inner
+        table[name] = value
+        _, told = bind(document, home)
+        if not could_fit(slots_of(TABLES[where])[name].hint, value):
+            assert [line for line in told if line.startswith(path)], f"{value!r}: {told}"
+        assert all(len(line) < 1000 for line in told)
 
 
 def test_a_file_from_an_editor_that_marks_its_encoding(home: Path):
