@@ -26,6 +26,7 @@ KNOWN_PLUGINS: Mapping[str, str] = MappingProxyType(
         "http-webroot": "acmez-http-webroot",
         "key-aws-kms": "acmez-key-aws-kms",
         "key-pkcs11": "acmez-key-pkcs11",
+        "otel": "acmez-otel",
         "tls-alpn": "acmez-tls-alpn",
     }
 )
