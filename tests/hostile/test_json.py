@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import pytest
 from acmez_testkit import Answer, Problem
 
 from acmez import AcmeError, DefaultRetry, events
-from acmez.acme import Client, MalformedAnswer, ProblemError
+from acmez.acme import (
+    Account,
+    Client,
+    Delegation,
+    Directory,
+    MalformedAnswer,
+    ProblemError,
+    RenewalInfo,
+    Response,
+    SigningKey,
+)
+from acmez.acme.problem import problem_error
 from acmez.acme.wire import parse_json
+from tests.acme.answers import response
+from tests.acme.keys import P256
 from tests.acme.server import LoopbackServer, reply
 from tests.hostile.answers import NAME, TRICKS, authorization, challenge, made, names, order, origin, tricky
 from tests.hostile.conftest import Start
@@ -101,6 +116,71 @@ def test_a_member_of_an_authorization_of_the_wrong_type_does_no_harm(start: Star
     told = outcome(client, 1)
     assert not tricky(told)
     assert solver.left == set()
+
+
+DOCUMENTS: dict[str, tuple[Callable[[Response], object], dict[str, Any]]] = {
+    "directory": (
+        Directory.from_response,
+        {
+            "newNonce": "/nonce",
+            "newAccount": "/account",
+            "newOrder": "/order",
+            "renewalInfo": "/info",
+            "meta": {
+                "termsOfService": "/terms",
+                "website": "/",
+                "caaIdentities": ["ca.example"],
+                "externalAccountRequired": True,
+                "profiles": {"classic": "/classic"},
+                "auto-renewal": {"min-lifetime": 1},
+                "subdomainAuthAllowed": True,
+            },
+        },
+    ),
+    "account": (
+        lambda answer: Account.from_response(answer, SigningKey(P256)),
+        {"status": "valid", "contact": [], "termsOfServiceAgreed": True, "orders": "/orders", "delegations": "/d"},
+    ),
+    "renewal information": (
+        RenewalInfo.from_response,
+        {"suggestedWindow": {"start": "2030-01-01T00:00:00Z", "end": "2030-01-02T00:00:00Z"}, "explanationURL": "/x"},
+    ),
+    "delegation": (
+        Delegation.from_response,
+        {"csr-template": {"keyTypes": []}, "cname-map": {"a.example": "b.example"}},
+    ),
+    "problem": (
+        problem_error,
+        {
+            "type": "about:blank",
+            "detail": "no",
+            "status": 400,
+            "instance": "/i",
+            "algorithms": ["ES256"],
+            "subproblems": [{"type": "x", "detail": "y", "identifier": {"type": "dns", "value": NAME}}],
+        },
+    ),
+}
+MEMBERS = [
+    (kind, (outer, *inner))
+    for kind, (_, document) in DOCUMENTS.items()
+    for outer, value in document.items()
+    for inner in [(), *((name,) for name in (value if isinstance(value, dict) else ()))]
+]
+
+
+@pytest.mark.parametrize(("kind", "path"), MEMBERS, ids=[f"{kind}-{'.'.join(path)}" for kind, path in MEMBERS])
+def test_a_member_of_any_other_answer_of_the_wrong_type_does_no_harm(kind: str, path: tuple[str, ...]):
+    read, document = DOCUMENTS[kind]
+    for wrong in WRONG.values():
+        changed = deepcopy(document)
+        table = changed[path[0]] if path[1:] else changed
+        table[path[-1]] = wrong
+        try:
+            told = str(read(response(changed, location="/1")))
+        except AcmeError as exc:
+            told = str(exc)
+        assert not tricky(told)
 
 
 def outcome(client: Any, timeout: float) -> str:
