@@ -41,12 +41,12 @@ class Overlay:
         self, command: Sequence[str], cwd: Path, *, environment: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a command; what it needs of the network is left out."""
-        line, own = self._line(command), _environment(environment or {})
+        line, own = self._line(command), variables(environment or {})
         return subprocess.run(line, cwd=cwd, env=own, capture_output=True, text=True, timeout=120, check=False)
 
     def start(self, command: Sequence[str], cwd: Path) -> subprocess.Popen[str]:
         """Run a command beside the test, which ends it."""
-        line, own = self._line(command), _environment({"PYTHONUNBUFFERED": "1"})
+        line, own = self._line(command), variables({"PYTHONUNBUFFERED": "1"})
         return subprocess.Popen(line, cwd=cwd, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def _line(self, command: Sequence[str]) -> list[str]:
@@ -61,7 +61,8 @@ class Overlay:
         return line
 
 
-def _environment(more: Mapping[str, str]) -> dict[str, str]:
+def variables(more: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of a command: as here, but for those of the test run, and *more*."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COVERAGE_"))}
     own.pop("CI", None)
     return {**own, "COLUMNS": "200", "PYTHONDONTWRITEBYTECODE": "1", **more}

@@ -13,6 +13,7 @@ import json
 import re
 import runpy
 import shlex
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -32,13 +33,23 @@ from acmez.cli import main
 from tests.docs import servers, shell, static
 from tests.docs.pages import Block, Command, blocks, commands, shows
 from tests.docs.place import SECRET, Place
+from tests.overlay import variables
 from tests.solvers import Records, Web
 
 PROFILES = dict.fromkeys(("classic", "tlsserver", "shortlived"), "")
 #: What asks servers that are not here, needs a terminal, or a shell.
 _NOT_HERE = {"--online", "demo", "|", "&&", ">", ";"}
 #: What really changes files of the place.
-_FILES = {"chmod", "cp", "ls", "mkdir", "mv", "rm"}
+_FILES = {"chmod", "cp", "ls", "mkdir", "mv", "openssl", "rm"}
+#: The configuration of pages that are about something else.
+_CONFIGURATION = """
+directory = "letsencrypt-staging"
+journal = "acmez.journal"
+account.terms_of_service_agreed = true
+account_key = { use = "file", options.path = "account.pem" }
+solver.web = { use = "http-webroot", options.path = "." }
+certificate = [{ names = ["example.com", "www.example.com"], directory = "certs/example.com" }]
+"""
 
 
 @dataclass(frozen=True)
@@ -86,6 +97,7 @@ class Player:
 
     def play(self) -> None:
         """Do everything that the page tells to do, in its order."""
+        self.place.write("acmez.toml", _CONFIGURATION)
         for block in blocks(self.page):
             try:
                 self._play(block)
@@ -129,7 +141,10 @@ class Player:
             assert failed == (self.code not in {0, 75}), output
         elif words[0] == "python" and Path(words[1]).exists():
             output = self._captured(lambda: self._script(words[1:]))
-        elif words[0] in _FILES:
+        elif words[0] == "pytest":
+            line = [sys.executable, "-m", *words, "-p", "no:cacheprovider"]
+            output = subprocess.run(line, env=variables({}), capture_output=True, text=True, check=True).stdout
+        elif words[0] in _FILES and words[1] != "s_client":
             servers.run(*words)
             return
         else:
