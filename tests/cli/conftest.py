@@ -12,6 +12,7 @@ import pytest
 from acmez_testkit import Behaviour, EmbeddedCA
 
 from acmez.cli import main
+from tests.pebble.ports import ReservedPorts
 
 _PAGE = re.compile(r"^  more: acmez explain (\w+)\n", re.MULTILINE)
 
@@ -95,6 +96,7 @@ def free_port() -> int:
 def home(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Home]:
     """A home for a CA that behaves as the test's parameters say."""
     behaviour: dict[str, object] = getattr(request, "param", {})
-    port = free_port()
-    with EmbeddedCA(Behaviour(http_port=port, tls_port=free_port(), **behaviour)) as ca:  # type: ignore[arg-type]
-        yield Home(tmp_path, ca, port)
+    with ReservedPorts(2) as reserved:
+        http, tls = reserved.numbers
+        with EmbeddedCA(Behaviour(http_port=http, tls_port=tls, **behaviour)) as ca:  # type: ignore[arg-type]
+            yield Home(tmp_path, ca, http)

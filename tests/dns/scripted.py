@@ -60,13 +60,9 @@ class ScriptedServer:
     @contextlib.contextmanager
     def running(self) -> Iterator[ScriptedServer]:
         family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
-        with (
-            socket.create_server((self.address, self.port), family=family) as listener,
-            socket.socket(family, socket.SOCK_DGRAM) as datagrams,
-        ):
+        with self._bound(family) as (listener, datagrams):
             self.port = listener.getsockname()[1]
             datagrams.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-            datagrams.bind((self.address, self.port))
             threads = [
                 threading.Thread(target=self._serve_udp, args=(datagrams,)),
                 threading.Thread(target=self._serve_tcp, args=(listener,)),
@@ -82,6 +78,22 @@ class ScriptedServer:
                     waker.sendto(b"", (self.address, self.port))
                 for thread in threads:
                     thread.join()
+
+    @contextlib.contextmanager
+    def _bound(self, family: int) -> Iterator[tuple[socket.socket, socket.socket]]:
+        """Yield sockets for TCP and UDP on one port; what is free for one may be taken for the other."""
+        with contextlib.ExitStack() as stack:
+            for left in reversed(range(1 if self.port else 20)):
+                listener = stack.enter_context(socket.create_server((self.address, self.port), family=family))
+                datagrams = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+                try:
+                    datagrams.bind(listener.getsockname()[:2])
+                except OSError:
+                    if not left:
+                        raise
+                else:
+                    break
+            yield listener, datagrams
 
     def _serve_udp(self, datagrams: socket.socket) -> None:
         while True:

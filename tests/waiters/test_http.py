@@ -20,6 +20,7 @@ from acmez.acme.identifier import Identifier
 from acmez.acme.scope import CancelScope
 from acmez.protocols import Waiter
 from acmez.waiters.http import HttpSelfCheck, SelfCheckError
+from tests.pebble.ports import ReservedPorts
 
 PATH = "/.well-known/acme-challenge/tok-EN_1"
 KEY_AUTHORIZATION = b"tok-EN_1.thumb-PRINT_1"
@@ -198,15 +199,15 @@ class TestSeen:
         assert len(site.seen) == 3
 
     def test_it_waits_for_a_server_that_is_not_up_yet(self, challenge, scope):
-        with socket.create_server(("127.0.0.1", 0)) as placeholder:
-            port = placeholder.getsockname()[1]
-        check = HttpSelfCheck(port=port, interval=0.02)
-        waiting = threading.Thread(target=check.wait, args=(challenge, scope))
-        waiting.start()
-        scope.sleep(0.05)
-        with Site("127.0.0.1", port).running() as site:
-            waiting.join()
-            assert site.seen == [(PATH, "127.0.0.1")]
+        with ReservedPorts(1) as reserved:
+            (port,) = reserved.numbers
+            check = HttpSelfCheck(port=port, interval=0.02)
+            waiting = threading.Thread(target=check.wait, args=(challenge, scope))
+            waiting.start()
+            scope.sleep(0.05)
+            with Site("127.0.0.1", port).running() as site:
+                waiting.join()
+                assert site.seen == [(PATH, "127.0.0.1")]
 
     def test_an_ipv6_address_is_asked_with_brackets(self, start, scope):
         site = start("::1")
@@ -221,11 +222,11 @@ class TestSeen:
 
 class TestNotSeen:
     def test_a_refused_connection_names_the_address(self, challenge):
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
-        assert failure(impatient(port), challenge) == (
-            f"127.0.0.1: the answer is not there after 2 s: 127.0.0.1:{port}: connection refused"
-        )
+        with ReservedPorts(1) as deaf:
+            (port,) = deaf.numbers
+            assert failure(impatient(port), challenge) == (
+                f"127.0.0.1: the answer is not there after 2 s: 127.0.0.1:{port}: connection refused"
+            )
 
     def test_a_status_is_told(self, site, challenge):
         site.replies[PATH] = (403, {}, KEY_AUTHORIZATION)
