@@ -18,6 +18,7 @@ from .acme.client import Client as AcmeClient
 from .acme.identifier import Identifier
 from .acme.pace import OrderLimit, Pace
 from .acme.polling import Polling
+from .acme.problem import ProblemError
 from .acme.retry import settle
 from .acme.scope import CancelScope
 from .acme.session import Exchange
@@ -180,11 +181,22 @@ class Engine:
             TryAgainLater: the CA asks for more than the cap.
         """
         if asked is not None and asked > self.polling.max_retry_after:
-            not_before = datetime.now(UTC) + timedelta(seconds=min(asked, 366 * 86400.0))
-            raise TryAgainLater(
-                f"{order_url}: the CA asks to come back in {asked:.0f} s", not_before=not_before, order_url=order_url
-            )
+            raise _later(asked, order_url)
         return self.polling.pause(looks, asked)
+
+    @contextmanager
+    def limited(self, order_url: str) -> Iterator[None]:
+        """Let a rate limit that the retry policy does not wait for tell which order to go on with.
+
+        Raises:
+            TryAgainLater: instead of the `ProblemError`, if the CA says when to come back.
+        """
+        try:
+            yield
+        except ProblemError as exc:
+            if exc.status not in (429, 503) or exc.retry_after is None:
+                raise
+            raise _later(exc.retry_after, order_url, f": {exc.problem}") from exc
 
     def settle(self, send: Callable[[], T], look: Callable[[], T | None], operation: str, scope: CancelScope) -> T:
         """Send what must not be acted on twice: again only if *look*, which reads it back, finds nothing."""
@@ -211,6 +223,12 @@ def _note(event: Event) -> None:
             work.identifiers |= dict.fromkeys((event.url, *event.challenge_urls), event.identifier)
         case _:
             pass
+
+
+def _later(seconds: float, order_url: str, why: str = "") -> TryAgainLater:
+    not_before = datetime.now(UTC) + timedelta(seconds=min(seconds, 366 * 86400.0))
+    message = f"{order_url}: the CA asks to come back in {seconds:.0f} s{why}"
+    return TryAgainLater(message, not_before=not_before, order_url=order_url)
 
 
 @dataclass(frozen=True)

@@ -99,10 +99,11 @@ class Issuance:
             )
             keep = False
             try:
-                order = solving.authorize()
-                # The answers are needed no more: they go while the CA issues.
-                solving.begin_clean_up()
-                certificate = self._obtain(order)
+                with self._engine.limited(order.url):
+                    order = solving.authorize()
+                    # The answers are needed no more: they go while the CA issues.
+                    solving.begin_clean_up()
+                    certificate = self._obtain(order)
                 keep = True  # until its files are written
                 return certificate
             except ChallengesFailed as exc:
@@ -132,7 +133,7 @@ class Issuance:
     def _can_be_resumed(self, error: BaseException) -> bool:
         """Whether the journal keeps the order: not if the CA or the proofs have spoilt it."""
         passing = isinstance(error, Cancelled | TransportError | TryAgainLater | JournalError) or (
-            isinstance(error, ProblemError) and error.status >= 500
+            isinstance(error, ProblemError) and _may_pass(error)
         )
         return self._engine.journal is not None and (passing or not isinstance(error, AcmeError))
 

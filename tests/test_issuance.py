@@ -127,6 +127,21 @@ def test_a_rate_limit_beyond_the_patience_is_told_with_its_time(start: Start):
     assert lab.requests()["new-order"] == 1
 
 
+@pytest.mark.parametrize("request_", ["authz", "challenge", "order", "finalize", "certificate"])
+def test_a_rate_limit_in_the_midst_of_an_order_names_the_order_too(start: Start, request_: str):
+    lab = start()
+    solver = WebSolver(web=lab.web)
+    lab.ca.faults.add(request_, Problem("rateLimited", "too many", status=429, headers={"Retry-After": "7200"}))
+    with pytest.raises(
+        TryAgainLater, match=r"/order/\d+: the CA asks to come back in 7200 s: rateLimited: too many$"
+    ) as e:
+        lab.client(solver).obtain([NAME])
+    assert e.value.resume == lab.ca.orders[0].url
+    assert 7100 < (e.value.not_before - datetime.now(UTC)).total_seconds() <= 7200
+    assert lab.requests()["new-order"] == 1
+    assert solver.left == set()
+
+
 def test_a_lost_answer_to_neworder_is_not_followed_by_a_second_order(start: Start):
     lab = start()
     lab.ca.faults.add("new-order", LoseAnswer())

@@ -25,6 +25,7 @@ from acmez import (
     JournalError,
     Polling,
     ProblemError,
+    RateLimited,
     TransportError,
     TryAgainLater,
     events,
@@ -125,6 +126,18 @@ def test_an_order_that_has_become_one_for_other_names_is_not_gone_on_with(
     assert home.resumed == 0
     assert len(home.lab.ca.orders) == 2
     assert "not gone on with: it is not for what was asked for; differing: evil.example" in caplog.text
+
+
+@pytest.mark.parametrize("headers", [{"Retry-After": "7200"}, {}], ids=["with time", "without"])
+@pytest.mark.parametrize("request_", ["challenge", "finalize"])
+def test_an_order_that_met_a_rate_limit_goes_on(start: Start, request_: str, headers: dict[str, str]):
+    home = start()
+    home.lab.ca.faults.add(request_, Problem("rateLimited", status=429, headers=headers))
+    with home.process() as client, pytest.raises(TryAgainLater if headers else RateLimited):
+        client.obtain([NAME])
+    assert names_of(home.obtain()) == {NAME}
+    assert home.resumed == 1
+    assert len(home.lab.ca.orders) == 1
 
 
 def test_a_certificate_that_nobody_wrote_is_downloaded_again(start: Start):
