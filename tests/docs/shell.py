@@ -21,7 +21,10 @@ PROGRAMS = {
     *("set", "umask", "tsig-keygen", "gunicorn", "uvicorn", "pytest", "mypy", "useradd"),
 }
 #: What pip is told to install that is not of this checkout.
-FOREIGN = {"fastapi", "uvicorn", "aiohttp", "django", "gunicorn", "flask", "hypercorn", "dns-lexicon", "distributed"}
+FOREIGN = {
+    *("aiohttp", "distributed", "django", "dns-lexicon", "fastapi", "flask", "gunicorn", "hypercorn", "uvicorn"),
+    *("opentelemetry-distro", "opentelemetry-exporter-otlp"),
+}
 _SEPARATORS = {"&&", "||", "|", ";", "&", "(", ")", "{", "}", "!"}
 _REDIRECTIONS = {">", ">>", "<", "2>", ">&", "&>", "<<<"}
 

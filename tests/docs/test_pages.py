@@ -32,7 +32,9 @@ FOLLOWED = {DOCS / "writing-plugins.md", *(DOCS / "tutorial").glob("*.md")}
 #: Names that pages leave to their readers.
 OF_READERS = {name: getattr(acmez, name) for name in acmez.__all__} | {"acmez": acmez, "Iterator": Iterator}
 OF_READERS |= {"SolverContract": SolverContract}
-OF_READERS |= dict.fromkeys(["ExampleSolver", "StandaloneSolver", "app", "application", "serve_challenges_at"])
+OF_READERS |= dict.fromkeys(
+    ["ExampleSolver", "StandaloneSolver", "app", "application", "client", "serve_challenges_at"]
+)
 
 
 @cache
@@ -102,5 +104,8 @@ def check(block: Block, place: Place, known: dict[str, object]) -> None:
             for line in re.sub(r"\\\n\s*", "", block.text).splitlines():
                 if line.startswith(("acmez ", "pip ", "python ", "make ")):
                     shell.check(line.partition("  #")[0])
+        case "text" if block.text.startswith("error: "):
+            parts = re.split(r"'[^']*'|[()]|^error: [\w.]+: |\w*Error$", block.text, flags=re.MULTILINE)
+            assert [part for part in parts if part.strip() not in messages()] == []
         case _:
             check_foreign(block, place)
