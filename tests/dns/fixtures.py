@@ -68,7 +68,7 @@ def start_module_server() -> Iterator[Starter]:
 
 @pytest.fixture
 def scope() -> CancelScope:
-    return CancelScope(30)
+    return CancelScope(60)  # on a busy machine, too
 
 
 @pytest.fixture

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import stat
+import threading
 
 import pytest
 from acmez_dns_acmedns import Account, AccountError, AcmeDnsSolver
 
 from acmez import Client, Route
 from acmez.acme.challenges import txt_record
-from acmez.acme.errors import InputError
+from acmez.acme.errors import Cancelled, InputError
 from acmez.csr import certificate_names
 from acmez.dns.api import ApiError
+from acmez.journal import Journal
 from acmez.options import Secret
-from acmez.protocols import Batching, Solver
+from acmez.protocols import Batching, CancelScope, Solver
 from acmez.waiters.dns import DnsPropagation
+from tests.dns.contract import leave
+from tests.dns.fake_api import Reply
 from tests.pebble.fixtures import PebbleFactory
 from tests.pebble.server import PebbleOptions
 
@@ -75,6 +79,52 @@ def test_a_wrong_password_is_told_and_not_shown(server, account, challenge_for, 
 def test_a_name_without_account_is_told(solver, challenge_for, scope):
     with pytest.raises(AccountError, match=r"^other.test: has no account \(add it to 'accounts'"):
         solver.present(challenge_for("other.test"), scope)
+
+
+def test_values_of_other_accounts_are_kept(server, solver, challenge_for, scope):
+    other = server._register(type("Request", (), {"body": None})()).body["subdomain"]
+    server.values[other] = ["of somebody else"]
+    challenge = challenge_for("example.test")
+    solver.clean_up(challenge, solver.present(challenge, scope), scope)
+    assert server.values[other] == ["of somebody else"]
+
+
+@pytest.mark.parametrize("crashed", ["before the handle was noted", "after"])
+def test_what_a_crash_left_is_swept_without_a_word(solver, challenge_for, tmp_path, crashed):
+    """There is nothing to remove, and the journal forgets it."""
+    leave(tmp_path / "journal", solver, [challenge_for("example.test")], noted=crashed == "after")
+    for solvers in ([solver], []):  # without the solver, it would tell what it has not forgotten
+        with (
+            Journal(tmp_path / "journal") as journal,
+            Client("https://ca.test/directory", solvers=solvers, journal=journal) as client,
+        ):
+            assert client.sweep() == []
+
+
+class TestFailures:
+    @pytest.fixture(autouse=True)
+    def impatient(self, monkeypatch):
+        monkeypatch.setattr("acmez.dns.api._FIRST_PAUSE", 0.01)
+
+    def test_a_server_that_is_busy_is_asked_again(self, server, solver, account, challenge_for, scope):
+        server.faults = [Reply(503, {}), Reply(429, {}, {"Retry-After": "0"})]
+        challenge = challenge_for("example.test")
+        solver.present(challenge, scope)
+        assert server.values[account.subdomain] == [txt_record(challenge).value]
+
+    def test_a_server_that_fails_is_told(self, server, solver, challenge_for, scope):
+        server.faults = [Reply(500, {"error": "db_error"})]
+        with pytest.raises(ApiError, match=r"^_acme-challenge\.example\.test: .*HTTP status 500: .*db_error"):
+            solver.present(challenge_for("example.test"), scope)
+
+    def test_a_server_that_hangs_keeps_nobody_who_is_cancelled(self, server, solver, challenge_for):
+        server.hang.clear()
+        scope = CancelScope(30)
+        timer = threading.Timer(0.2, scope.cancel)
+        timer.start()
+        with pytest.raises(Cancelled):
+            solver.present(challenge_for("example.test"), scope)
+        timer.join()
 
 
 class TestRegistering:

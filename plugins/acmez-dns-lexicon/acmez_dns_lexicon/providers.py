@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 from urllib.parse import quote
 
+from acmez.acme.errors import Cancelled
 from acmez.acme.scope import CancelScope
 from acmez.acme.wire import printable
 from acmez.dns import DnsError, ZoneRecord
+from acmez.dns.foreign import bounded
 from acmez.dns.texts import unquoted
-
-T = TypeVar("T")
 
 
 class LexiconError(DnsError):
@@ -84,29 +83,22 @@ class Lexicon:
         self._bounded(zone, work, scope)
 
     def _bounded(self, zone: str, work: Callable[[Provider], None], scope: CancelScope) -> None:
-        """Do *work* on a thread that is left behind if it hangs: most providers wait for their servers for ever."""
-        scope.check()
-        done = threading.Event()
-        raised: list[BaseException] = []
+        """Do *work*, but no longer than it may take: most providers wait for their servers for ever."""
 
-        def run() -> None:
+        def log_in_and_work() -> None:
+            provider = self._made(zone)
+            provider.authenticate()
             try:
-                provider = self._made(zone)
-                provider.authenticate()
-                try:
-                    work(provider)
-                finally:
-                    provider.cleanup()
-            except BaseException as error:  # noqa: BLE001 - told below, on the caller's thread
-                raised.append(error)
+                work(provider)
             finally:
-                done.set()
+                provider.cleanup()
 
-        threading.Thread(target=run, name="acmez-lexicon", daemon=True).start()
-        if not scope.wait(done, self._timeout):
-            raise LexiconError(f"zone {zone!r}: {self._provider!r} did not come to an end within {self._timeout:g} s")
-        if raised:
-            raise self._told(zone, raised[0]) from raised[0]
+        try:
+            bounded(log_in_and_work, scope, timeout=self._timeout)
+        except Cancelled:
+            raise
+        except Exception as error:
+            raise self._told(zone, error) from error
 
     def _made(self, zone: str) -> Provider:
         from lexicon._private.discovery import load_provider_module
@@ -118,9 +110,10 @@ class Lexicon:
         provider: Provider = load_provider_module(self._provider).Provider(config)
         return provider
 
-    def _told(self, zone: str, error: BaseException) -> LexiconError:
+    def _told(self, zone: str, error: Exception) -> LexiconError:
         """Say what went wrong, without the credentials, which some providers put into their URLs."""
-        text = str(error) if isinstance(error, LexiconError) else f"{type(error).__name__}: {error}"
+        own = isinstance(error, LexiconError | TimeoutError)
+        text = str(error) if own else f"{type(error).__name__}: {error}"
         for secret in self._credentials.values():
             if len(secret) > 3:
                 text = text.replace(secret, "***").replace(quote(secret, safe=""), "***")

@@ -12,6 +12,7 @@ from acmez.acme.errors import Cancelled
 from acmez.options import Secret
 from acmez.protocols import CancelScope
 from tests.dns.contract import DnsSolverContract, value_of
+from tests.dns.fake_api import FakeApi, Reply
 
 
 class TestContract(DnsSolverContract):
@@ -75,10 +76,17 @@ class TestFailures:
             "(pip install 'dns-lexicon[localzone]')"
         )
 
+    def test_a_server_that_fails(self, make_solver, challenge_for, scope):
+        with FakeApi(lambda _: Reply(503, {"error": "t0p-secret is not known today"})).running() as server:
+            credentials = {"auth_token": Secret("t0p-secret"), "pdns_server": Secret(server.url)}
+            message = self.told(make_solver(credentials=credentials), challenge_for("example.test"), scope)
+        assert message.startswith("zone 'example.test': 'powerdns': HTTPError: 503")
+        assert "t0p-secret" not in message
+
     def test_a_server_that_hangs(self, provider, make_solver, challenge_for, scope):
         with provider.stopped():
             message = self.told(make_solver(timeout=0.3), challenge_for("example.test"), scope)
-        assert message == "zone 'example.test': 'powerdns' did not come to an end within 0.3 s"
+        assert message == "zone 'example.test': 'powerdns': did not come to an end within 0.3 s"
 
     def test_a_server_that_hangs_keeps_nobody_who_is_cancelled(self, provider, solver, challenge_for):
         with provider.stopped(), pytest.raises(Cancelled):

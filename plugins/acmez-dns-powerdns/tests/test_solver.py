@@ -12,7 +12,7 @@ from acmez.dns.api import ApiError
 from acmez.options import Secret
 from acmez.protocols import CancelScope
 from tests.dns.contract import DnsSolverContract, value_of
-from tests.dns.fake_api import Reply, Request
+from tests.dns.fake_api import FakeApi, Reply, Request
 
 from .newer_server import NewerServer
 
@@ -75,6 +75,14 @@ class TestRefusals:
         message = self.told(make_solver(url="http://127.0.0.1:1"), challenge_for("www.example.test"), scope)
         assert "127.0.0.1:1" in message
         assert "no answer" in message
+
+    def test_a_server_that_fails(self, make_solver, challenge_for, scope, monkeypatch):
+        monkeypatch.setattr("acmez.dns.api._FIRST_PAUSE", 0.01)
+        with FakeApi(lambda _: Reply(500, {"error": "backend down"})).running() as server:
+            solver = make_solver(url=server.url, dns=DnsOptions(cname="never", zones=["example.test"]))
+            message = self.told(solver, challenge_for("www.example.test"), scope)
+        assert message.endswith('HTTP status 500: {"error": "backend down"}')
+        assert len(server.seen) == 4
 
     def test_a_server_that_stands_still(self, provider, make_solver, challenge_for, scope, monkeypatch):
         monkeypatch.setattr("acmez.dns.api._FIRST_PAUSE", 0.01)

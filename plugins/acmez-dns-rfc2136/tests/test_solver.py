@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
+import dns.message
 import pytest
 from acmez_dns_rfc2136 import Rfc2136Solver, UpdateError
 
 from acmez.acme.challenge import Challenge
 from acmez.acme.challenges import txt_record
-from acmez.acme.errors import InputError
+from acmez.acme.errors import Cancelled, InputError
 from acmez.acme.identifier import Identifier
 from acmez.dns import DnsOptions, NoAnswerError
 from acmez.options import Secret
 from acmez.protocols import CancelScope
 from tests.dns.contract import DnsSolverContract
+from tests.dns.scripted import ScriptedServer, answer, silent
 from tests.dns.servers import SECRET, DnsServer, PowerDns
 
 ChallengeFor = Callable[..., Challenge]
@@ -181,3 +184,28 @@ def test_a_server_that_does_not_answer_is_told(server, challenge_for):
     solver = solver_for(server, timeout=0.3, dns=DnsOptions(cname="never", zones=["example.test"]))
     with server.stopped(), pytest.raises(NoAnswerError, match=f"{server.where}: no answer over TCP"):
         solver.present(challenge_for("www.example.test"), CancelScope(30))
+
+
+@pytest.mark.parametrize(
+    ("rcode", "told"), [("SERVFAIL", "SERVFAIL: the server failed, and its log says why"), ("NOTIMP", "NOTIMP: ")]
+)
+def test_a_server_that_fails_is_told(challenge_for, scope, rcode, told):
+    def failing(query: dns.message.Message) -> list[dns.message.Message]:
+        return [answer(query, rcode=rcode)]
+
+    with ScriptedServer(failing).running() as server:
+        solver = Rfc2136Solver(server.where, verify=False, dns=DnsOptions(cname="never", zones=["example.test"]))
+        with pytest.raises(UpdateError) as caught:
+            solver.present(challenge_for("www.example.test"), scope)
+    assert str(caught.value).startswith(f"{server.where}: zone 'example.test': {told}")
+
+
+def test_a_server_that_hangs_keeps_nobody_who_is_cancelled(challenge_for):
+    scope = CancelScope(30)
+    with ScriptedServer(silent).running() as server:
+        solver = Rfc2136Solver(server.where, transport="udp", dns=DnsOptions(cname="never", zones=["example.test"]))
+        timer = threading.Timer(0.2, scope.cancel)
+        timer.start()
+        with pytest.raises(Cancelled):
+            solver.present(challenge_for("www.example.test"), scope)
+        timer.join()

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
+from acmez.acme.scope import CancelScope
 from acmez.acme.wire import printable
 from acmez.dns import DnsError
+from acmez.dns.foreign import bounded
 
 T = TypeVar("T")
 
@@ -69,13 +71,13 @@ class Aws:
         self._session: Any = None
 
     @contextmanager
-    def client(self) -> Iterator[Client]:
+    def client(self, scope: CancelScope) -> Iterator[Client]:
         """Yield a client, whose connections end with the `with` statement.
 
         Raises:
             Route53Error: the configuration of AWS cannot be used.
         """
-        made = asked("Route 53", self._made)
+        made = asked("Route 53", self._made, scope)
         try:
             yield made
         finally:
@@ -104,16 +106,17 @@ class Aws:
             return made
 
 
-def asked(subject: str, call: Callable[[], T]) -> T:
-    """Return what *call* does.
+def asked(subject: str, call: Callable[[], T], scope: CancelScope) -> T:
+    """Return what *call* does, which boto3 ends by itself, but perhaps long after *scope*.
 
     Raises:
         Route53Error: boto3 raised an error; the message starts with *subject*.
+        Cancelled: *scope* ended.
     """
     from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped,unused-ignore]
 
     try:
-        return call()
+        return bounded(call, scope)
     except ClientError as error:
         told = error.response.get("Error", {})
         code = str(told.get("Code") or "")

@@ -111,7 +111,7 @@ class Route53Solver:
         with self._mutex:
             change = self._changes.pop(_key(challenge), None)
         if change is not None:
-            with self._aws.client() as client:
+            with self._aws.client(scope) as client:
                 Zones(client, self._zone_ids, scope).wait(change, self.change_timeout)
 
     def clean_up(self, challenge: Challenge, handle: Handle | None, scope: CancelScope) -> None:
@@ -138,7 +138,7 @@ class Route53Solver:
     def _change(self, records: Sequence[ZoneRecord], scope: CancelScope, *, ttl: int | None) -> dict[str, str]:
         """Add records, or with no *ttl* remove them; return zone -> identifier of the change."""
         made: dict[str, str] = {}
-        with self._aws.client() as client:
+        with self._aws.client(scope) as client:
             api = Zones(client, self._zone_ids, scope)
             for zone, part in by_zone(records):
                 with self._locks.hold(zone, scope):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from acmez.dns import ZoneRecord
@@ -55,7 +55,12 @@ class Zones:
             Cancelled: the scope ended.
         """
         gives_up = time.monotonic() + timeout
-        while asked(f"change {change}", lambda: self._client.get_change(Id=change))["ChangeInfo"]["Status"] != "INSYNC":
+
+        def is_done() -> bool:
+            answer = self._asked(f"change {change}", lambda: self._client.get_change(Id=change))
+            return bool(answer["ChangeInfo"]["Status"] == "INSYNC")
+
+        while not is_done():
             if time.monotonic() + _PAUSE > gives_up:
                 raise Route53Error(f"change {change}: is not on all name servers after {timeout:g} s")
             self._scope.sleep(_PAUSE)
@@ -80,7 +85,7 @@ class Zones:
 
     def _made(self, zone: str, changes: Sequence[Answer]) -> Answer:
         identifier = self._zone_id(zone)
-        return asked(
+        return self._asked(
             f"zone {zone!r}",
             lambda: self._client.change_resource_record_sets(
                 HostedZoneId=identifier, ChangeBatch={"Comment": "acmez", "Changes": list(changes)}
@@ -112,7 +117,7 @@ class Zones:
     def _read(self, zone: str, name: str) -> dict[str, Any] | None:
         """Return the TXT records at a name, `None` if there are none."""
         identifier = self._zone_id(zone)
-        answer = asked(
+        answer = self._asked(
             f"zone {zone!r}",
             lambda: self._client.list_resource_record_sets(
                 HostedZoneId=identifier, StartRecordName=f"{name}.", StartRecordType="TXT", MaxItems="10"
@@ -125,9 +130,12 @@ class Zones:
             )
         return dict(found[0]) if found else None
 
+    def _asked(self, subject: str, call: Callable[[], Answer]) -> Answer:
+        return asked(subject, call, self._scope)
+
     def _zone_id(self, zone: str) -> str:
         if zone not in self._zone_ids:
-            answer = asked(
+            answer = self._asked(
                 f"zone {zone!r}", lambda: self._client.list_hosted_zones_by_name(DNSName=f"{zone}.", MaxItems="20")
             )
             found = [

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 import pytest
@@ -11,11 +12,12 @@ from acmez_dns_route53.aws import Client
 from acmez_dns_route53.zones import Zones
 
 from acmez.acme.challenges import txt_record
-from acmez.acme.errors import DeadlineExceeded
+from acmez.acme.errors import Cancelled, DeadlineExceeded
 from acmez.dns import ZoneRecord
 from acmez.options import Secret
 from acmez.protocols import CancelScope, SelfWaiting
 from tests.dns.contract import DnsSolverContract, value_of
+from tests.dns.fake_api import FakeApi, Reply
 
 
 class TestContract(DnsSolverContract):
@@ -180,3 +182,60 @@ class TestRefusals:
         message = self.told(solver, challenge_for("example.test"), scope)
         assert "127.0.0.1:1" in message
         assert "s3cr3t" not in message
+
+
+class TestFailures:
+    """Of a server that answers as Amazon does when things go wrong, which moto never does."""
+
+    @pytest.fixture
+    def server(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
+        monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+        with FakeApi(lambda _: refusal(500, "InternalFailure", "We encountered an error.")).running() as server:
+            yield server
+
+    @pytest.fixture
+    def broken(self, server: FakeApi, make_solver: Callable[..., Route53Solver]) -> Route53Solver:
+        return make_solver(endpoint_url=server.url, secret_access_key=Secret("s3cr3t"))
+
+    def told(self, solver: Route53Solver, challenge, scope) -> str:
+        with pytest.raises(Route53Error) as caught:
+            solver.present(challenge, scope)
+        return str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("code", "hint"),
+        [
+            ("InvalidClientTokenId", "there is no such access key"),
+            ("SignatureDoesNotMatch", "the secret access key is another, or the clock is wrong"),
+        ],
+    )
+    def test_wrong_credentials(self, server, broken, challenge_for, scope, code, hint):
+        server.answer = lambda _: refusal(403, code, "It is invalid.")
+        message = self.told(broken, challenge_for("example.test"), scope)
+        assert message == f"zone 'example.test': Amazon says: It is invalid. ({code}) ({hint})"
+        assert len(server.seen) == 1
+
+    def test_a_server_that_fails(self, server, broken, challenge_for, scope):
+        message = self.told(broken, challenge_for("example.test"), scope)
+        assert message == "zone 'example.test': Amazon says: We encountered an error. (InternalFailure)"
+        assert len(server.seen) == 6
+
+    def test_a_server_that_is_busy_is_asked_again(self, server, broken, challenge_for, scope):
+        server.answer = lambda _: refusal(400, "Throttling", "Rate exceeded")
+        assert self.told(broken, challenge_for("example.test"), scope).endswith("Rate exceeded (Throttling)")
+        assert len(server.seen) == 6
+
+    def test_a_server_that_hangs_keeps_nobody_who_is_cancelled(self, server, broken, challenge_for):
+        server.hang.clear()
+        scope = CancelScope(30)
+        timer = threading.Timer(0.2, scope.cancel)
+        timer.start()
+        with pytest.raises(Cancelled):
+            broken.present(challenge_for("example.test"), scope)
+        timer.join()
+
+
+def refusal(status: int, code: str, message: str) -> Reply:
+    error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
+    namespace = "https://route53.amazonaws.com/doc/2013-04-01/"
+    return Reply(status, f'<ErrorResponse xmlns="{namespace}">{error}</ErrorResponse>'.encode())
