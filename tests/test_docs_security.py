@@ -16,6 +16,7 @@ SECTIONS = [
     "URLs",
     "Tokens",
     "Answers",
+    "Failures and retries",
     "Orders and authorizations",
     "Certificates",
     "DNS answers",
