@@ -342,6 +342,17 @@ def test_every_request_is_told(start: Start):
     assert all(exchange.seconds >= 0 for exchange in told)
 
 
+def test_a_request_tells_whether_a_connection_was_opened_for_it(start: Start):
+    lab = start()
+    seen: list[events.Event] = []
+    client = lab.client(on_event=seen.append)  # which registers
+    client.acme.directory(refresh=True)
+    client.close()
+    client.acme.directory(refresh=True)
+    opened = [event.exchange.opened for event in seen if isinstance(event, events.RequestFinished)]
+    assert opened == [True, False, False, False, True]
+
+
 def test_an_observer_that_fails_changes_nothing(start: Start, caplog: pytest.LogCaptureFixture):
     lab = start()
 

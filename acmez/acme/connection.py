@@ -24,6 +24,7 @@ class Call:
     Attributes:
         deadline: when it is overdue, on the monotonic clock.
         stage: how far it got.
+        opened: whether a connection was opened for it.
         timed_out: whether connecting took too long.
         aborted: whether it was aborted.
         location: the Location of the answer, once its head is here.
@@ -33,6 +34,7 @@ class Call:
         self.deadline = deadline
         self.idle = idle
         self.stage = Stage.CONNECT
+        self.opened = False
         self.timed_out = False
         self.aborted = False
         self.location: str | None = None
@@ -144,6 +146,7 @@ class _Connection(HTTPConnection):
             sock.settimeout(timeout)
             _current.call.hold(sock)
             sock.connect(address)
+            _current.call.opened = True
         except BaseException:
             sock.close()
             raise

@@ -38,6 +38,7 @@ class Exchange:
         seconds: how long it took, waiting for a free connection included.
         attempt: 1 for the first try.
         error: what went wrong, in words.
+        opened: whether an answer came over a connection that was opened for it.
     """
 
     operation: str
@@ -48,6 +49,7 @@ class Exchange:
     seconds: float
     attempt: int
     error: str | None = None
+    opened: bool = False
 
 
 Observe = Callable[[Exchange], None]
@@ -287,9 +289,10 @@ class Session:
         started = time.monotonic()
         status: int | None = None
         error: str | None = None
+        opened = False
         try:
             response = self.transport.request(method, url, headers=headers, body=body, scope=scope)
-            status = response.status
+            status, opened = response.status, response.opened
             return response
         except AcmeError as exc:
             error = str(exc)
@@ -297,7 +300,7 @@ class Session:
         finally:
             if self._observe is not None:
                 seconds = time.monotonic() - started
-                self._observe(Exchange(operation, method, url, status, started, seconds, attempt, error))
+                self._observe(Exchange(operation, method, url, status, started, seconds, attempt, error, opened))
 
 
 def _whole(response: Response) -> Response:

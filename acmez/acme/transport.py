@@ -69,6 +69,7 @@ class Response:
         headers: lower-case name -> values, in order.
         body: the decoded body.
         received: when it came.
+        opened: whether a connection was opened for the request.
     """
 
     method: str
@@ -77,6 +78,7 @@ class Response:
     headers: Mapping[str, tuple[str, ...]]
     body: bytes
     received: datetime
+    opened: bool = False
 
     @property
     def ok(self) -> bool:
@@ -265,7 +267,7 @@ class Transport:
         data = self._body(raw, url)
         if call.aborted:  # an answer without a length ends with the connection, whoever ended that
             raise ConnectionAbortedError("aborted")
-        return Response(method, url, raw.status, fields, self._decoded(data, head), head.received)
+        return Response(method, url, raw.status, fields, self._decoded(data, head), head.received, call.opened)
 
     def _body(self, raw: BaseHTTPResponse, url: str) -> bytes:
         """Read the body as it was sent."""

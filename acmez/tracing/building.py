@@ -82,7 +82,7 @@ class _Builder:
                 self._end(Kind.VALIDATE, event.order, event.identifier, event)
                 self._add(Kind.STATE, PROVED, event)
             case events.AuthorizationFailed(problem=problem):
-                told = {"reason": event.reason, **({} if problem is None else {"problem": str(problem)})}
+                told = {"reason": event.reason} if problem is None else {"problem": str(problem)}
                 self._end(Kind.VALIDATE, event.order, event.identifier, event, failed=True, details=told)
                 self._add(Kind.STATE, f"failed to {event.step}", event, failed=True, details=told)
             case _:
@@ -111,6 +111,7 @@ class _Builder:
     def _request(self, event: events.RequestFinished, exchange: Exchange) -> None:
         told: dict[str, str | int | float] = {"method": exchange.method, "url": exchange.url}
         told |= {} if exchange.status is None else {"status": exchange.status}
+        told |= {"connection": "opened"} if exchange.opened else {}
         told |= {} if exchange.attempt == 1 else {"attempt": exchange.attempt}
         told |= {} if exchange.error is None else {"error": exchange.error}
         self._found.append(

@@ -119,7 +119,10 @@
   };
 
   const describe = ({level, group, subject, spans: shown}) => {
-    if (level === 3) return {text: subject.label, time: time(subject.end - subject.start), failed: subject.failed, sign: subject.failed ? "✕" : ""};
+    if (level === 3) {
+      const length = subject.end - subject.start;
+      return {text: subject.label, time: length ? time(length) : "", failed: subject.failed, sign: subject.failed ? "✕" : ""};
+    }
     const own = level === 1 && group.span ? [group.span] : shown;
     const length = Math.max(...own.map((s) => s.end)) - Math.min(...own.map((s) => s.start));
     const good = level === 1 ? group.span && !group.failed : subject.proved;
@@ -137,7 +140,7 @@
     element.style.top = `${index * ROW}px`;
     const name = make("div", "name");
     if (!leaf) name.append(make("span", "twist", "›"));
-    const text = make("span", "text", told.text);
+    const text = make("span", "text", level === 1 ? told.text.replace(/ and (\d+) more$/, " +$1") : told.text);
     text.title = told.text;
     name.append(text, make("span", "time", told.time), make("span", "sign", told.sign));
     const track = make("div", "track");
@@ -210,6 +213,7 @@
 
   const pick = (span) => {
     picked = span;
+    $("tip").hidden = true;
     $("details").hidden = !span;
     if (span) {
       const title = make("h2"), close = make("button", "", "×");
@@ -223,8 +227,8 @@
 
   const hover = (event) => {
     const span = subjects.get(event.target);
-    $("tip").hidden = !span;
-    if (!span) return;
+    $("tip").hidden = !span || span === picked;
+    if ($("tip").hidden) return;
     const brief = facts(span).filter(([name]) => ["name", "took", "status", "attempt", "solver", "error", "reason", "problem"].includes(name));
     $("tip").replaceChildren(make("strong", "", span.label), list([...brief, ["at", time(span.start)]]));
     const {width, height} = $("tip").getBoundingClientRect();
@@ -343,7 +347,7 @@
   fact(told.certificates === 1 ? "certificate" : "certificates", told.certificates, failedOf(told.failed_certificates));
   fact(told.names === 1 ? "name" : "names", told.names, failedOf(told.failed_names));
   fact("requests", told.requests, failedOf(told.failed_requests));
-  fact("connections at once", told.connections);
+  fact(told.connections === 1 ? "connection" : "connections", told.connections);
   if (told.slowest.length > 1) $("slowest").append("Slowest:");
   for (const [name, seconds] of told.slowest.length > 1 ? told.slowest : []) {
     const button = make("button", "", `${name} `);

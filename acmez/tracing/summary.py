@@ -16,7 +16,7 @@ class Summary:
 
     Attributes:
         requests, failed_requests: retried ones count each time.
-        connections: how many requests were under way at once, at most; each needs a connection.
+        connections: how many were opened, but for those over which no answer came.
         seconds: from the first event to the last.
         certificates, failed_certificates: how many were asked for, and not obtained.
         names, failed_names: how many identifiers had an authorization, and were not proved.
@@ -47,7 +47,7 @@ def summary(timeline: Sequence[Span], *, slowest: int = 5) -> Summary:
     return Summary(
         requests=len(requests),
         failed_requests=sum(span.failed for span in requests),
-        connections=_most_at_once(requests),
+        connections=sum("connection" in span.details for span in requests),
         seconds=_extent(timeline),
         certificates=len(issuances),
         failed_certificates=sum(span.failed for span in issuances),
@@ -70,13 +70,3 @@ def _extent(timeline: Sequence[Span]) -> float:
     if not timeline:
         return 0.0
     return max(span.end for span in timeline) - min(span.start for span in timeline)
-
-
-def _most_at_once(requests: Iterable[Span]) -> int:
-    # Of two changes at the same instant the end comes first: its connection is free.
-    changes = sorted(change for span in requests for change in ((span.start, 1), (span.end, -1)))
-    most = now = 0
-    for _, change in changes:
-        now += change
-        most = max(most, now)
-    return most

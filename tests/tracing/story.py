@@ -20,6 +20,7 @@ def request(
     seconds: float,
     url: str = "https://ca.test/x",
     status: int | None = 200,
+    opened: bool = False,
     /,
     *,
     order: str = "",
@@ -28,7 +29,7 @@ def request(
 ) -> events.RequestFinished:
     """Return the event of a request."""
     error = None if status is not None else "connection refused"
-    exchange = Exchange(operation, "POST", url, status, started, seconds, 1, error)
+    exchange = Exchange(operation, "POST", url, status, started, seconds, 1, error, opened)
     return events.RequestFinished(
         at=started + seconds, exchange=exchange, order=order, issuance=issuance, identifier=identifier
     )

@@ -89,9 +89,11 @@ def test_the_summary_counts():
     assert told.slowest == ((NAME, 4.0), ("b.example.org", 2.0))
 
 
-def test_connections_are_the_requests_that_are_under_way_at_once():
-    seen = [request("a", 0, 2), request("b", 1, 2), request("c", 2, 2), request("d", 5, 1)]
+def test_connections_are_those_that_were_opened():
+    opening = "https://ca.test/x", 200, True
+    seen = [request("a", 0, 2, *opening), request("b", 1, 2, *opening), request("c", 3, 1)]
     assert summary(spans(seen)).connections == 2
+    assert [span.details.get("connection") for span in spans(seen)] == ["opened", "opened", None]
 
 
 def test_a_name_that_another_way_proved_has_not_failed():
