@@ -18,6 +18,12 @@ from acmez.options import Secret
 from acmez.protocols import CancelScope, Challenge, Handle
 
 _API = re.compile(r"dns_[A-Za-z0-9_]+\Z")
+# Of this process's own variables; the others may be somebody's secrets, or settings of another script.
+_PASSED = {
+    *("HOME", "PATH", "TMPDIR", "TZ", "LANG"),
+    *("http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE"),
+}
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 # Without arguments acme.sh shows its help and ends its main function, and then everything that scripts use is there.
 # A script calls `exit` where it should not: in a shell of its own that ends nothing else.
@@ -36,7 +42,8 @@ class AcmeShSolver:
     Attributes:
         home: the directory of acme.sh, with `acme.sh` and `dnsapi`.
         api: name of the script: "dns_gandi_livedns".
-        environment: its variables, as acme.sh's documentation tells them: "GANDI_LIVEDNS_TOKEN".
+        environment: its variables, as acme.sh's documentation tells them: "GANDI_LIVEDNS_TOKEN". Of this process's own
+            it gets what programs need to run and to reach the internet, and nothing else.
         config_home: where acme.sh keeps its `account.conf`, with variables that it saved earlier and will save; by
             default nothing is read, and nothing saved.
         timeout: seconds after which a script is killed.
@@ -108,7 +115,7 @@ class AcmeShSolver:
     ) -> Mapping[str, str]:
         home = str(self.home.absolute())
         return {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name in _PASSED or name.startswith("LC_")},
             "ACMEZ_ACTION": action,
             "ACMEZ_API": self.api,
             "ACMEZ_IDENTIFIER": challenge.identifier.value,

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ from acmez.options import Secret
 from acmez.plugins import PluginManager
 from acmez.protocols import CancelScope
 from tests.dns.contract import FOREIGN, DnsSolverContract
+from tests.dns.fixtures import starting
+from tests.dns.servers import Bind, Zone
 
 README = Path(__file__).parents[1] / "README.md"
 KNOWN = DnsOptions(cname="never", zones=["example.test"])
@@ -112,6 +115,70 @@ def solver(home: Path, provider: ZoneFile) -> AcmeShSolver:
 
 class TestContract(DnsSolverContract):
     """The tests of every DNS solver."""
+
+
+NSUPDATE = """#!/usr/bin/env sh
+dns_nsupdate_add() { _nsupdate "update add $1. 120 in txt \\"$2\\""; }
+dns_nsupdate_rm() { _nsupdate "update delete $1. 0 in txt \\"$2\\""; }
+_nsupdate() {
+  nsupdate -k "$NSUPDATE_KEY" <<EOF || { _err "error updating domain"; return 1; }
+server $NSUPDATE_SERVER $NSUPDATE_SERVER_PORT
+zone $NSUPDATE_ZONE.
+$1
+send
+EOF
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def bind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bind]:
+    with starting() as start:
+        (port,) = start.ports(1)
+        yield start(Bind(tmp_path_factory.mktemp("bind"), port, [Zone("example.test", FOREIGN)]))
+
+
+class TestNsupdate(DnsSolverContract):
+    """The same with BIND and nsupdate, in the shape of acme.sh's own dns_nsupdate."""
+
+    @pytest.fixture
+    def provider(self, bind: Bind) -> Bind:
+        return bind
+
+    @pytest.fixture
+    def solver(self, home: Path, provider: Bind) -> AcmeShSolver:
+        (home / "dnsapi/dns_nsupdate.sh").write_text(NSUPDATE)
+        key = provider.keys[0]
+        (home / "key").write_text(f'key "{key.name}" {{ algorithm {key.algorithm}; secret "{key.secret}"; }};\n')
+        environment = {
+            "NSUPDATE_SERVER": Secret(provider.address),
+            "NSUPDATE_SERVER_PORT": Secret(provider.port),
+            "NSUPDATE_KEY": Secret(home / "key"),
+            "NSUPDATE_ZONE": Secret("example.test"),
+        }
+        return AcmeShSolver(home=home, api="dns_nsupdate", environment=environment, dns=KNOWN, concurrency=2)
+
+    def test_a_wrong_key_is_told(self, solver: AcmeShSolver, provider: Bind, home: Path, challenge_for, scope):
+        before = provider.dump("example.test")
+        (home / "key").write_text('key "acme-key" { algorithm hmac-sha256; secret "d3Jvbmc="; };\n')
+        with pytest.raises(
+            ProgramError, match=r"dns_nsupdate_add: failed for '_acme-challenge\.example\.test': (?s:.)*BADSIG"
+        ):
+            solver.present(challenge_for("example.test"), scope)
+        assert provider.dump("example.test") == before
+
+
+def test_a_script_sees_none_of_our_own_variables(home, tmp_path, challenge_for, scope, monkeypatch):
+    monkeypatch.setenv("CF_Token", "of somebody else")
+    monkeypatch.setenv("https_proxy", "http://proxy.test:3128")
+    (home / "dnsapi/dns_env.sh").write_text('dns_env_add() { env >"$OUT"; }\n')
+    environment = {"OUT": Secret(tmp_path / "out")}
+    AcmeShSolver(home=home, api="dns_env", environment=environment, dns=KNOWN).present(
+        challenge_for("example.test"), scope
+    )
+    seen = (tmp_path / "out").read_text()
+    assert "of somebody else" not in seen
+    assert "https_proxy=http://proxy.test:3128\n" in seen
 
 
 def test_nothing_is_saved(solver, home, challenge_for, scope):
