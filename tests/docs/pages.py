@@ -13,7 +13,7 @@ DOCS = CHECKOUT / "docs"
 _FENCED = re.compile(r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<text>.*?)^(?P=indent)```$\n?", re.DOTALL | re.MULTILINE)
 _INDENTED = re.compile(r"(?:(?<=\n\n)|\A)(?: {4}[^\n]*\n|\n(?= {4}))+", re.MULTILINE)
 _NAMED = re.compile(r"`([\w./@-]+)`")
-_WRITE = re.compile(r"\b[Ii]n `[\w./@-]+`(?: \([^)]*\))?:$")
+_WRITE = re.compile(r"\b[Ii]n\s`[\w./@-]+`(?: \([^)]*\))?:$")
 
 
 @dataclass(frozen=True)

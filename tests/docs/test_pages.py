@@ -15,6 +15,7 @@ from acmez_testkit.contracts import SolverContract
 import acmez
 from acmez.cli import main
 from tests.docs import shell, static
+from tests.docs.accounts import LEFT, prepare
 from tests.docs.pages import CHECKOUT, DOCS, Block, blocks, commands
 from tests.docs.place import Place
 from tests.docs.player import check_foreign, player
@@ -32,9 +33,8 @@ FOLLOWED = {DOCS / "writing-plugins.md", *(DOCS / "tutorial").glob("*.md")}
 #: Names that pages leave to their readers.
 OF_READERS = {name: getattr(acmez, name) for name in acmez.__all__} | {"acmez": acmez, "Iterator": Iterator}
 OF_READERS |= {"SolverContract": SolverContract}
-OF_READERS |= dict.fromkeys(
-    ["ExampleSolver", "StandaloneSolver", "app", "application", "client", "serve_challenges_at"]
-)
+OF_READERS |= dict.fromkeys(["ExampleSolver", "StandaloneSolver", "app", "application", "client"])
+OF_READERS |= {"serve_challenges_at": None}
 
 
 @cache
@@ -50,7 +50,10 @@ def name_of(path: Path) -> str:
 @pytest.mark.parametrize("path", PLAYED, ids=name_of)
 def test_what_a_page_tells_can_be_done(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with player(path.read_text(), tmp_path, monkeypatch) as reader:
+        prepare(path, reader)
         reader.play()
+    if path.name in LEFT:
+        assert len(reader.ca.accounts) == 1, "the other client's account was not taken over"
 
 
 @pytest.mark.parametrize("path", OURS, ids=name_of)
