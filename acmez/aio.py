@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
@@ -188,7 +189,7 @@ class Client:
 
     async def _run(self, call: Callable[[CancelScope], T], scope: CancelScope | None = None) -> T:
         scope = scope or CancelScope()
-        running = self._threads.submit(call, scope)
+        running = self._threads.submit(copy_context().run, call, scope)
         done = asyncio.wrap_future(running)
         try:
             return await asyncio.shield(done)

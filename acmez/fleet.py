@@ -6,6 +6,7 @@ import queue
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -112,7 +113,10 @@ class _Fleet:
 
     def _start(self, spec: CertificateSpec) -> None:
         try:
-            future = self._executor.submit(self._obtain, spec)
+            if self._ours:  # in the caller's context: who watches may look for something there
+                future = self._executor.submit(copy_context().run, self._obtain, spec)
+            else:
+                future = self._executor.submit(self._obtain, spec)
         except Exception as exc:  # noqa: BLE001 - an executor that is broken, say: told for each
             future = Future()
             future.set_exception(exc)

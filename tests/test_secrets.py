@@ -106,7 +106,7 @@ class Ear:
 
     def everything(self, client: Client, capsys: pytest.CaptureFixture[str]) -> str:
         for record in self.caplog.records:
-            self.told += [record.getMessage(), repr(record.args), str(record.exc_text or "")]
+            self.told += [record.getMessage(), repr(vars(record)), str(record.exc_text or "")]
         printed = capsys.readouterr()
         self.told += [repr(client), repr(vars(client.acme)), repr(self.seen), repr(spans(self.seen))]
         self.told += [self.caplog.text, printed.out, printed.err]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
@@ -11,6 +12,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from acmez import ChallengesFailed, PluginManager, ProblemError, Route, events
 from acmez.acme.session import Exchange
+from acmez.aio import Client as AsyncClient
 from tests.solvers import BlindWebSolver, CallWaiter, Lab, TxtSolver, WebSolver, fail
 
 from .conftest import Telemetry
@@ -137,6 +139,25 @@ def test_it_goes_below_the_callers_span(lab: Lab, telemetry: Telemetry):
         client.obtain(NAMES)
     assert telemetry.path(telemetry.one("issue")) == "renewal > issuance > order > issue"
     assert len({span.context.trace_id for span in telemetry.spans if span.context and span.name == "present"}) == 1
+
+
+def test_that_goes_for_fleets_and_asyncio_too(lab: Lab, telemetry: Telemetry):
+    client = lab.client(WebSolver(web=lab.web))
+    instrument(client, **telemetry.providers)
+
+    async def obtain() -> None:
+        solvers, trust = [WebSolver(web=lab.web)], lab.ca.trust_pem
+        async with AsyncClient(
+            lab.ca.directory_url, solvers=solvers, trust=trust, terms_of_service_agreed=True
+        ) as other:
+            await other.register()
+            instrument(other.sync, **telemetry.providers)
+            await other.obtain(["b.example.org"])
+
+    with telemetry.traces.get_tracer("test").start_as_current_span("renewal"):
+        assert [each.error for each in client.obtain_many([["a.example.org"]])] == [None]
+        asyncio.run(obtain())
+    assert [telemetry.path(span) for span in telemetry.named("issue")] == ["renewal > issuance > order > issue"] * 2
 
 
 def test_many_certificates_are_a_trace_each_and_nothing_is_kept_of_them(lab: Lab, telemetry: Telemetry):
