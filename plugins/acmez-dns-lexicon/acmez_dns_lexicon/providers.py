@@ -13,6 +13,9 @@ from acmez.dns import DnsError, ZoneRecord
 from acmez.dns.foreign import bounded
 from acmez.dns.texts import unquoted
 
+# They write into zone files what they get, where a semicolon, as in the records of dns-persist-01, begins a comment.
+_QUOTED = {"localzone"}
+
 
 class LexiconError(DnsError):
     """A provider failed, or did not answer; the message starts with the zone."""
@@ -65,7 +68,8 @@ class Lexicon:
         def work(provider: Provider) -> None:
             for record in records:
                 scope.check()
-                if not _known(provider, record) and not provider.create_record("TXT", f"{record.name}.", record.value):
+                content = record.quoted if self._provider in _QUOTED else record.value
+                if not _known(provider, record) and not provider.create_record("TXT", f"{record.name}.", content):
                     raise LexiconError(f"{record.name!r} was not added, for no reason given")
 
         self._bounded(zone, work, scope)

@@ -71,9 +71,11 @@ class TestFailures:
         assert "'powerdns': HTTPError: 404" in self.told(make_solver(), challenge_for("other.test"), scope)
 
     def test_a_provider_whose_requirements_are_missing(self, make_solver, challenge_for, scope):
-        solver = make_solver(provider="localzone", credentials={"filename": Secret("zone-file")})
+        solver = make_solver(
+            provider="softlayer", credentials={"auth_username": Secret("me"), "auth_api_key": Secret("k3y")}
+        )
         assert self.told(solver, challenge_for("example.test"), scope).endswith(
-            "(pip install 'dns-lexicon[localzone]')"
+            "(pip install 'dns-lexicon[softlayer]')"
         )
 
     def test_a_server_that_fails(self, make_solver, challenge_for, scope):
