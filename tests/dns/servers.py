@@ -61,6 +61,7 @@ class Zone:
         primary: "address:port" to transfer it from.
         notify: "address:port" of secondaries.
         nameservers: host below the zone -> address.
+        signed: whether Knot signs it.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Zone:
     notify: Sequence[str] = ()
     nameservers: Mapping[str, str] | None = None
     refresh: int = 2
+    signed: bool = False
 
     @property
     def text(self) -> str:
@@ -291,7 +293,7 @@ class Knot(DnsServer):
             kind = "    zonefile-load: difference-no-serial\n    journal-content: all\n"
         return (
             f"  - domain: {zone.name}\n    file: {zone.name}.zone\n    storage: {self.folder}\n    acl: [all, notify]\n"
-            f"    zonefile-sync: -1\n{kind}"
+            f"    zonefile-sync: -1\n{kind}" + ("    dnssec-signing: on\n" if zone.signed else "")
         )
 
 
@@ -366,14 +368,21 @@ class PowerDns(DnsServer):
 
 
 class Unbound(DnsServer):
-    """unbound, which resolves *stubs* (zone -> "address:port" of its servers) and nothing else."""
+    """unbound, which resolves *stubs* (zone -> "address:port" of its servers) and nothing else.
+
+    Attributes:
+        anchors: DNSKEY records to trust; without any it does not validate.
+    """
 
     program = "unbound"
     package = "unbound"
 
-    def __init__(self, folder: Path, port: int, *, stubs: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self, folder: Path, port: int, *, stubs: Mapping[str, Sequence[str]], anchors: Sequence[str] = ()
+    ) -> None:
         super().__init__(folder, port)
         self.stubs = stubs
+        self.anchors = anchors
 
     def _prepare(self, program: str) -> list[str]:
         top = {zone.rsplit(".", 1)[-1] for zone in self.stubs}
@@ -381,7 +390,9 @@ class Unbound(DnsServer):
             f'server:\n  directory: "{self.folder}"\n  pidfile: "{self.folder}/pid"\n  chroot: ""\n  username: ""\n'
             f"  interface: {self.address}@{self.port}\n  num-threads: 1\n  do-ip6: no\n  do-daemonize: no\n"
             "  do-not-query-localhost: no\n  cache-max-ttl: 0\n  cache-max-negative-ttl: 0\n  use-syslog: no\n"
-            '  logfile: ""\n  outgoing-range: 60\n  module-config: "iterator"\n'
+            '  logfile: ""\n  outgoing-range: 60\n'
+            f'  module-config: "{"validator iterator" if self.anchors else "iterator"}"\n'
+            + "".join(f'  trust-anchor: "{anchor}"\n' for anchor in self.anchors)
             + "".join(f'  local-zone: "{each}." nodefault\n' for each in sorted(top))
             + "remote-control:\n  control-enable: no\n"
             + "".join(self._stub(zone, servers) for zone, servers in self.stubs.items())
