@@ -49,16 +49,19 @@ def cli(*, verbose: bool) -> None:
         logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
         log.setLevel(logging.DEBUG)
     else:
-        handler = _Warnings(logging.WARNING)
+        handler = _Warnings()
         log.addHandler(handler)
         click.get_current_context().call_on_close(lambda: log.removeHandler(handler))
 
 
 class _Warnings(logging.Handler):
-    """Prints warnings, but for events that the commands tell of themselves."""
+    """Prints warnings, but for events, which the commands tell of in their own words."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
 
     def emit(self, record: logging.LogRecord) -> None:
-        if getattr(record, "event", "challenge-cleaned-up") == "challenge-cleaned-up":
+        if not hasattr(record, "event"):
             click.echo(self.format(record), err=True)
 
 

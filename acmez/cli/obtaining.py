@@ -79,8 +79,7 @@ def _run(
         raise click.UsageError("--quiet and --json exclude each other")
     shown = display(quiet=quiet, as_json=as_json)
     plugins = PluginManager()
-    if not quiet:
-        plugins.register(Observer(shown), "command line")
+    plugins.register(Observer(shown), "command line")
     with _traced(trace, plugins), from_config(config, plugins=plugins) as client:
         check(client.certificates)
         with interruptible() as scope, scope.child(timeout) as limited, shown:

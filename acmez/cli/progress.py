@@ -81,7 +81,9 @@ class Quiet:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def see(self, event: events.Event) -> None: ...
+    def see(self, event: events.Event) -> None:
+        if isinstance(event, events.ChallengeCleanedUp) and event.error is not None:
+            click.echo(f"{event.identifier}: could not be cleaned up: {event.error}", err=True)
 
     def wrote(self, spec: CertificateSpec, certificate: Certificate, directory: Path) -> None: ...
 

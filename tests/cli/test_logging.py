@@ -80,7 +80,7 @@ def test_what_was_not_cleaned_up_is_told_even_to_those_who_want_quiet(acmez: Com
     config = home.configure(ONE, more='plugins = ["./broken.py"]').read_text()
     (home.path / "broken.toml").write_text(re.sub(r"options = \{.*\}", "", config.replace("http-standalone", "broken")))
     done = acmez("obtain", "--quiet", "--config", home.path / "broken.toml")
-    assert "www.example.test: cleaning up with 'web' failed: the disk is full" in done.err
+    assert "www.example.test: could not be cleaned up: the disk is full\n" in done.err
 
 
 def test_a_plugin_that_is_blocked_is_told(acmez: Command, home: Home):
