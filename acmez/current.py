@@ -37,6 +37,12 @@ def issuance() -> str:
     return "" if work is None else work.issuance
 
 
+def order() -> str:
+    """Return the URL of the order that the running code works at, "" if there is none."""
+    work = _work.get()
+    return "" if work is None else work.order
+
+
 def work() -> Work | None:
     """Return what is known of the issuance that the running code works for, `None` if for none."""
     return _work.get()

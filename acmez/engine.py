@@ -142,10 +142,9 @@ class Engine:
             self._finish(names, began, None)
 
     def _finish(self, names: tuple[str, ...], began: float, error: BaseException | None) -> None:
-        work = current.work() or current.Work()
         self.emit(
             events.IssuanceFinished(
-                order=work.order,
+                order=current.order(),
                 names=names,
                 seconds=time.monotonic() - began,
                 error=None if error is None else str(error) or type(error).__name__,

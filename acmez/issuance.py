@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
-from . import events
+from . import current, events
 from .acme.account import Account
 from .acme.certificate import Chain, same_public_key
 from .acme.errors import AcmeError, Cancelled, InputError, MalformedAnswer, TransportError
@@ -149,7 +149,8 @@ class Issuance:
         return rest is not None
 
     def _end(self, error: BaseException) -> None:
-        self._engine.emit(events.OrderFailed(order=getattr(error, "order_url", None) or "", reason=str(error)))
+        order_url = getattr(error, "order_url", None) or current.order()
+        self._engine.emit(events.OrderFailed(order=order_url, reason=str(error)))
 
     # newOrder, RFC 8555 §7.4
 

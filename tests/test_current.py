@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 from acmez_testkit import Problem
 
-from acmez import ChallengesFailed, ProblemError, events
+from acmez import Cancelled, ChallengesFailed, ProblemError, events
 from acmez.acme.scope import CancelScope
 from acmez.crew import side_by_side
 from acmez.current import issuance, working
@@ -106,6 +106,18 @@ def test_an_issuance_that_gets_no_order_ends_too(start: Start):
         lab.client(WebSolver(web=lab.web), on_event=seen.append).obtain(["a.example.org"])
     assert [event.name for event in seen if event.issuance][-1] == "issuance-finished"
     assert seen[-1].order == ""
+
+
+def test_what_cancels_an_order_says_which(start: Start):
+    lab = start()
+    seen: list[events.Event] = []
+    scope = CancelScope()
+    solver = WebSolver(web=lab.web, on_present=lambda challenge, _: scope.cancel())
+    with pytest.raises(Cancelled):
+        lab.client(solver, on_event=seen.append).obtain(["a.example.org"], scope=scope)
+    (created,) = [event for event in seen if isinstance(event, events.OrderCreated)]
+    failed, finished = (event for event in seen if event.name in {"order-failed", "issuance-finished"})
+    assert failed.order == finished.order == created.order
 
 
 def test_several_may_watch_and_one_that_fails_keeps_nobody_from_it(start: Start, caplog: pytest.LogCaptureFixture):
