@@ -24,6 +24,7 @@ extensions = [
     "tools.sphinx_ext.error_links",
     "tools.sphinx_ext.reference",
     "tools.sphinx_ext.repository_links",
+    "tools.sphinx_ext.table_breaks",
 ]
 nitpicky = True
 # There is no network to ask where other projects document their types.
@@ -37,6 +38,7 @@ default_role = "py:name"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"
+autodoc_type_aliases = {name: name for name in ("Handle", "JSON", "JSONObject", "PrivateKey")}
 python_maximum_signature_line_length = 80
 napoleon_use_ivar = True
 napoleon_attr_annotations = False

@@ -46,7 +46,7 @@ class AcmeError(Exception):
 
     @property
     def page(self) -> str:
-        """What explains it, for `acmez explain`: the class's name, or that of the first base with a page."""
+        """The name of the page that explains it, which `acmez explain` shows; without one, that of a base."""
         from importlib import resources
 
         pages = resources.files(__name__.partition(".")[0]) / "explanations"

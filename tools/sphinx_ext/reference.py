@@ -10,8 +10,9 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from types import MappingProxyType
 from typing import ClassVar
@@ -42,6 +43,8 @@ PARTS: Mapping[str, Callable[[], str]] = MappingProxyType(
     }
 )
 
+_SECTION = re.compile(r"(Args|Attributes|Options|Raises|Returns|Yields):")
+_ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
 _WILDCARD = re.compile(r"(?<![\\\w])\*\.")
 
 
@@ -90,7 +93,7 @@ class Api(SphinxDirective):
             if issubclass(value, BaseException):
                 yield "   :show-inheritance:"
         else:
-            yield f".. {'autofunction' if callable(value) else 'autodata'}:: {name}"
+            yield f".. {'autofunction' if inspect.isroutine(value) else 'autodata'}:: {name}"
         yield ""
 
     def _offered(self, module: object) -> Iterator[tuple[str, object]]:
@@ -127,9 +130,23 @@ def _parsed(directive: SphinxDirective, markdown: str) -> list[nodes.Node]:
     return parent.children
 
 
-def escape_wildcards(_: Sphinx, __: str, ___: str, ____: object, _____: object, lines: list[str]) -> None:
-    """Keep "*.example.com" from beginning an emphasis."""
-    lines[:] = [_WILDCARD.sub(r"\\*.", line) for line in lines]
+def as_rst(_: Sphinx, what: str, __: str, obj: object, ___: object, lines: list[str]) -> None:
+    """Keep what is indented as code, "*.example.com" from beginning an emphasis, and built-in types from speaking."""
+    if what == "data" and lines and lines[0] == str(type(obj).__doc__).partition("\n")[0]:
+        lines.clear()
+    shown: list[str] = []
+    for before, line in itertools.pairwise(["", *lines]):
+        begins = line.startswith("    ") and not before and shown and not _indented_or_section(shown)
+        shown += ["::", ""] if begins else []
+        shown.append(line if line.startswith("    ") and shown[-2:-1] == ["::"] else _WILDCARD.sub(r"\\*.", line))
+    if what in {"attribute", "data", "property"} and shown:
+        shown.insert(0, "\\ ")  # otherwise napoleon takes what stands before a colon for a type
+    lines[:] = shown
+
+
+def _indented_or_section(above: Sequence[str]) -> bool:
+    last = next((line for line in reversed(above) if line), "")
+    return last.startswith(" ") or _SECTION.fullmatch(last) is not None
 
 
 def link_to_page(_: Sphinx, what: str, __: str, obj: object, ___: object, lines: list[str]) -> None:
@@ -140,11 +157,14 @@ def link_to_page(_: Sphinx, what: str, __: str, obj: object, ___: object, lines:
 
 def shown_signature(
     _: Sphinx, __: str, ___: str, obj: object, ____: object, signature: str | None, returned: str | None
-) -> tuple[str | None, str | None]:
-    """Show `...` for defaults that are made, and no constructors of events: nobody calls them."""
-    if isinstance(obj, type) and issubclass(obj, Event):
+) -> tuple[str, str | None] | None:
+    """Show `...` for defaults that are made, and no constructors that nobody calls."""
+    if not signature:
+        return None
+    if isinstance(obj, type) and (issubclass(obj, Event | BaseException) or getattr(obj, "_is_protocol", False)):
         return "", None
-    return None if signature is None else signature.replace("<factory>", "..."), returned
+    shown = _ALIAS.sub(r"\1", signature.replace("<factory>", "..."))
+    return shown, None if returned is None else _ALIAS.sub(r"\1", returned)
 
 
 class Name(XRefRole):
@@ -195,7 +215,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("generated", Generated)
     app.add_directive("api", Api)
     app.add_role_to_domain("py", "name", Name())
-    app.connect("autodoc-process-docstring", escape_wildcards)
+    app.connect("autodoc-process-docstring", as_rst, priority=400)  # before napoleon
     app.connect("autodoc-process-docstring", link_to_page)
     app.connect("autodoc-process-signature", shown_signature)
     app.connect("doctree-read", look_exactly)
