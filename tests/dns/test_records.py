@@ -11,7 +11,7 @@ from acmez.acme.challenge import Challenge
 from acmez.acme.errors import Cancelled, InputError
 from acmez.acme.identifier import Identifier
 from acmez.acme.scope import CancelScope
-from acmez.dns import DnsError, DnsOptions, NoAnswerError, RecordFinder, ZoneError, ZoneRecord
+from acmez.dns import DnsError, DnsOptions, NoAnswerError, RecordFinder, ZoneError, ZoneRecord, by_zone
 from acmez.dns.servers import parse
 from tests.dns.fixtures import start_server, starting
 from tests.dns.scripted import ScriptedServer, answer
@@ -228,6 +228,14 @@ def test_a_wrong_option_is_told(wrong, message):
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole message is compared
         DnsOptions(**wrong)
     assert str(caught.value) == message
+
+
+def test_records_are_grouped_by_zone_each_once_and_in_parts():
+    a, b, c = (ZoneRecord("a.test", f"{label}.a.test", "v") for label in "abc")
+    other = ZoneRecord("b.test", "x.b.test", "v")
+    assert by_zone([a, other, b, a, c]) == [("a.test", [a, b, c]), ("b.test", [other])]
+    assert by_zone([a, other, b, c], 2) == [("a.test", [a, b]), ("a.test", [c]), ("b.test", [other])]
+    assert by_zone([]) == []
 
 
 def test_a_record_knows_how_zone_files_write_it():

@@ -39,6 +39,22 @@ from tests.dns.scripted import Answer, answer, silent
 __all__ = ["impatient", "scope", "start"]
 
 
+class Clock:
+    """Runs while a waiter sleeps, and then at once.
+
+    Attributes:
+        waited: seconds.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.waited = 0.0
+        monkeypatch.setattr("acmez.waiters.dns.time", SimpleNamespace(monotonic=lambda: 1000 + self.waited))
+        monkeypatch.setattr("acmez.waiters.dns.asyncio", SimpleNamespace(sleep=self._sleep))
+
+    async def _sleep(self, seconds: float) -> None:
+        self.waited += seconds
+
+
 def test_it_is_a_waiter_that_is_found_by_its_name():
     as_protocol: Waiter = DnsPropagation()
     assert PluginManager(discover=False).find(WAITER, as_protocol.name) is DnsPropagation
@@ -112,16 +128,10 @@ class TestSeen:
     @pytest.mark.parametrize(("late", "noticed"), [(5.0, 6.0), (60.0, 72.0), (90.0, 108.0)])
     def test_what_is_late_is_noticed_soon_after(self, start, scope, monkeypatch, late, noticed):
         """By a clock of our own: a second later, or a fifth of the time that it took."""
-        now = [1000.0]
-
-        async def sleep(seconds: float) -> None:
-            now[0] += seconds
-
-        monkeypatch.setattr("acmez.waiters.dns.time", SimpleNamespace(monotonic=lambda: now[0]))
-        monkeypatch.setattr("acmez.waiters.dns.asyncio", SimpleNamespace(sleep=sleep))
-        server = start(lambda query: [answer(query, *([RECORD] if now[0] >= 1000 + late else []))])
+        clock = Clock(monkeypatch)
+        server = start(lambda query: [answer(query, *([RECORD] if clock.waited >= late else []))])
         DnsPropagation(nameservers=[server.where]).wait(CHALLENGE, scope)
-        assert late <= now[0] - 1000 <= noticed
+        assert late <= clock.waited <= noticed
         assert len(server.asked) < 25
 
     def test_every_server_must_have_it(self, start):
@@ -194,6 +204,46 @@ class TestNameservers:
         server = start(self.zone(addresses={}))
         message = failure(DnsPropagation(resolvers=[server.where], timeout=0.05))
         assert message.endswith("example.test: no address of its name servers is known (NS records: none)")
+
+    def test_those_of_a_zone_below_are_asked_and_those_above_it_are_not(self, start, scope):
+        """The zone cut is where an SOA record tells it, which no part of the name shows."""
+        name = "_acme-challenge.www.sub.example.test."
+
+        def script(query: dns.message.Message) -> list[dns.message.Message]:
+            asked = query.question[0].name.to_text()
+            match dns.rdatatype.to_text(query.question[0].rdtype):
+                case "NS":
+                    host = "below" if asked == "sub.example.test." else "above"
+                    return [answer(query, f"{asked} 60 IN NS {host}.test.")]
+                case "A":
+                    address = "127.0.0.1" if asked == "below.test." else "127.0.0.2"
+                    return [answer(query, f"{asked} 60 IN A {address}")]
+                case "TXT":
+                    return [answer(query, f"{name} 60 IN TXT {VALUE}")]
+            return [answer(query, authority=[f"sub.{SOA}"])]
+
+        server = start(script)
+        above = start(silent, address="127.0.0.2", port=server.port)
+        waiter = DnsPropagation(resolvers=[server.where], port=server.port)
+        waiter.wait(challenge_for("www.sub.example.test"), scope)
+        assert "sub.example.test NS" in server.asked
+        assert "example.test NS" not in server.asked
+        assert above.asked == []
+
+    def test_a_zone_that_is_copied_often_is_looked_at_often(self, start, scope, monkeypatch):
+        """By a clock of our own: its secondary servers look every 20 s, so every 2 s is often enough."""
+        clock = Clock(monkeypatch)
+        zone = self.zone(addresses={"ns1.test": "127.0.0.1"})
+
+        def late(query: dns.message.Message) -> list[dns.message.Message]:
+            if query.flags & dns.flags.RD:
+                is_soa = query.question[0].rdtype == dns.rdatatype.SOA
+                return [answer(query, authority=[SOA.replace(" 3600 ", " 20 ")])] if is_soa else [*zone(query)]
+            return [answer(query, *([RECORD] if clock.waited >= 90 else []))]
+
+        server = start(late)
+        DnsPropagation(resolvers=[server.where], port=server.port).wait(CHALLENGE, scope)
+        assert 90 <= clock.waited <= 92
 
 
 class TestDeadServers:
