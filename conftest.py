@@ -2,4 +2,10 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["pytester", "tests.no_skips", "tests.pebble.fixtures", "acmez_testkit.pytest_plugin"]
+pytest_plugins = [
+    "pytester",
+    "tests.no_secrets",
+    "tests.no_skips",
+    "tests.pebble.fixtures",
+    "acmez_testkit.pytest_plugin",
+]
