@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.browser import chromium
+from tests.browser import Browser, chromium
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with chromium(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
+
+
+def page(tmp_path: Path, markup: str) -> Path:
+    file = tmp_path / "page.html"
+    file.write_text(f"<!doctype html><title>page</title>{markup}")
+    return file
 
 
 @pytest.mark.parametrize(
@@ -17,18 +30,13 @@ from tests.browser import chromium
         "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'\"><script>1</script>",
     ],
 )
-def test_what_goes_wrong_in_a_page_is_told(tmp_path: Path, markup: str):
-    file = tmp_path / "page.html"
-    file.write_text(f"<!doctype html><title>page</title><p>here{markup}")
-    with chromium(tmp_path / "profile") as browser:
-        browser.open(file)
-        assert browser.text("p") != []
-        assert len(browser.errors) == 1
+def test_what_goes_wrong_in_a_page_is_told(browser: Browser, tmp_path: Path, markup: str):
+    browser.errors.clear()
+    browser.open(page(tmp_path, f"<p>here{markup}"))
+    assert browser.text("p") != []
+    assert len(browser.errors) == 1
 
 
-def test_a_blank_page_has_one_colour(tmp_path: Path):
-    file = tmp_path / "page.html"
-    file.write_text("<!doctype html><title>page</title>")
-    with chromium(tmp_path / "profile") as browser:
-        browser.open(file, width=300, height=200)
-        assert browser.colours(browser.screenshot()) == {"#ffffff": 60000}
+def test_a_blank_page_has_one_colour(browser: Browser, tmp_path: Path):
+    browser.open(page(tmp_path, ""), width=300, height=200)
+    assert browser.colours(browser.screenshot()) == {"#ffffff": 60000}

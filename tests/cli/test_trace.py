@@ -48,9 +48,10 @@ def test_what_failed_is_written_too(acmez: Command, home: Home):
 
 
 def test_what_is_resumed(acmez: Command, home: Home):
-    config = home.configure(ONE, more='journal = "acmez.journal"')
+    once = "retry = { use = 'default', options.attempts = 1 }"
+    config = home.configure(ONE, more=f'journal = "acmez.journal"\n{once}')
     home.ca.faults.add("finalize", Problem("serverInternal", "down", 500), times=None)
-    assert acmez("obtain", "--config", config, "--quiet", "--timeout", "3").code == 1
+    assert acmez("obtain", "--config", config, "--quiet").code == 1
     home.ca.faults.clear()
     file = home.path / "trace.json"
     assert acmez("resume", "--config", config, "--trace", file).code == 0
