@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 
 from acmez.acme.challenges import TxtRecord, txt_record
 from acmez.acme.scope import CancelScope
+from acmez.dns.checks import check_seconds
 from acmez.dns.servers import parse, parse_plain
 from acmez.errors import AcmezError
 from acmez.protocols import Challenge
@@ -76,8 +77,7 @@ class DnsPropagation:
 
     def __post_init__(self) -> None:
         for option in ("timeout", "interval", "dead_after"):
-            if not 0 < getattr(self, option) <= 86400:
-                raise ValueError(f"{option}: {getattr(self, option):g} is not between 0 and 86400 seconds")
+            check_seconds(option, getattr(self, option), most=86400)
         if not 0 <= self.min_delay <= 86400:
             raise ValueError(f"min_delay: {self.min_delay:g} is not between 0 and 86400 seconds")
         if self.quorum != "all" and self.quorum < 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import threading
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -69,6 +70,16 @@ def start_module_server() -> Iterator[Starter]:
 @pytest.fixture
 def scope() -> CancelScope:
     return CancelScope(60)  # on a busy machine, too
+
+
+@pytest.fixture
+def soon_cancelled() -> Iterator[CancelScope]:
+    """A scope that is cancelled in a moment: long enough for a call to be under way."""
+    scope = CancelScope(60)
+    timer = threading.Timer(0.2, scope.cancel)
+    timer.start()
+    yield scope
+    timer.join()
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
-from urllib.parse import urlsplit
 
 from acmez.acme.challenge import ChallengeType
 from acmez.acme.challenges import TxtRecord, txt_record
 from acmez.acme.errors import InputError
 from acmez.dns import DnsError, DnsOptions, RecordFinder
 from acmez.dns.api import Api, ApiError
+from acmez.dns.checks import check_seconds, check_url
 from acmez.protocols import CancelScope, Challenge, Handle
 
 from .accounts import Account, AccountError, AccountFile
@@ -59,13 +59,11 @@ class AcmeDnsSolver:
     def __post_init__(self) -> None:
         if not self.accounts and self.storage is None:
             raise ValueError("accounts or storage is required")
-        if not 0 < self.timeout <= 3600:
-            raise ValueError(f"timeout: {self.timeout:g} is not between 0 and 3600 seconds")
+        check_seconds("timeout", self.timeout)
         urls = [("server_url", self.server_url)] if self.server_url else []
         urls += [(f"accounts: {name}", each.server_url) for name, each in self.accounts.items() if each.server_url]
         for where, url in urls:
-            if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
-                raise ValueError(f"{where}: {url!r} is no URL of a server (write https://auth.example.org)")
+            check_url(where, url, example="https://auth.example.org")
         for domain, account in self.accounts.items():
             if not self.server_url and not account.server_url:
                 raise ValueError(f"server_url: required, since the account of {domain!r} names none")

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.dns.fixtures import challenge_for, scope
+from tests.dns.fixtures import challenge_for, scope, soon_cancelled
 
 from .acme_dns import AcmeDns
 
-__all__ = ["challenge_for", "scope"]
+__all__ = ["challenge_for", "scope", "soon_cancelled"]
 
 
 @pytest.fixture

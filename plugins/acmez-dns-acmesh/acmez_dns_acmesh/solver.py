@@ -14,6 +14,7 @@ from acmez_dns_exec.running import ProgramError, run
 
 from acmez.acme.wire import printable
 from acmez.dns import DNS_CHALLENGE_TYPES, DnsOptions, RecordFinder, ZoneRecord
+from acmez.dns.checks import check_seconds
 from acmez.options import Secret
 from acmez.protocols import CancelScope, Challenge, Handle
 
@@ -72,8 +73,7 @@ class AcmeShSolver:
         for file in ("acme.sh", f"dnsapi/{self.api}.sh"):
             if not (self.home / file).is_file():
                 raise ValueError(f"{'home' if file == 'acme.sh' else 'api'}: no such file: '{self.home / file}'")
-        if not 0 < self.timeout <= 86400:
-            raise ValueError(f"timeout: {self.timeout:g} is not between 0 and 86400 seconds")
+        check_seconds("timeout", self.timeout, most=86400)
         if self.concurrency < 1:
             raise ValueError(f"concurrency: {self.concurrency} scripts do nothing")
         self._finder = RecordFinder(self.dns)

@@ -27,6 +27,7 @@ from acmez.protocols import CancelScope
 from tests.dns.contract import FOREIGN, DnsSolverContract
 from tests.dns.fixtures import starting
 from tests.dns.servers import Bind, Zone
+from tests.dns.zone_file import ZoneFile
 
 README = Path(__file__).parents[1] / "README.md"
 KNOWN = DnsOptions(cname="never", zones=["example.test"])
@@ -72,21 +73,6 @@ _dns_file_zone() {
   [ -z "$FILE_SLEEP" ] || sleep "$FILE_SLEEP"
 }
 """
-
-
-class ZoneFile:
-    """What the script has made of a zone."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        path.write_text("".join(f"{line}\n" for line in FOREIGN))
-
-    def dump(self, _zone: str) -> list[str]:
-        return sorted(self.path.read_text().splitlines())
-
-    def ask(self, name: str, _kind: str = "TXT") -> list[str]:
-        start = f"{name.removesuffix('.example.test')} "
-        return sorted(line.split(" TXT ")[1] for line in self.path.read_text().splitlines() if line.startswith(start))
 
 
 @pytest.fixture

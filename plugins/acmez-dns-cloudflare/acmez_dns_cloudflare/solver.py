@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
-from urllib.parse import urlsplit
 
 from acmez.dns import DNS_CHALLENGE_TYPES, DnsOptions, RecordFinder
 from acmez.dns.api import Api
+from acmez.dns.checks import check_seconds, check_url
 from acmez.options import Secret
 from acmez.protocols import CancelScope, Challenge, Handle
 
@@ -47,10 +47,8 @@ class CloudflareSolver:
     def __post_init__(self) -> None:
         if self.ttl != 1 and not 60 <= self.ttl <= 86400:
             raise ValueError(f"ttl: {self.ttl} is not between 60 and 86400 seconds (1: Cloudflare's choice)")
-        if not 0 < self.timeout <= 3600:
-            raise ValueError(f"timeout: {self.timeout:g} is not between 0 and 3600 seconds")
-        if urlsplit(self.api_url).scheme not in {"http", "https"} or not urlsplit(self.api_url).hostname:
-            raise ValueError(f"api_url: {self.api_url!r} is no URL")
+        check_seconds("timeout", self.timeout)
+        check_url("api_url", self.api_url, example="https://api.cloudflare.com/client/v4")
         if not str(self.api_token).isascii() or not str(self.api_token).isprintable() or " " in self.api_token:
             raise ValueError("api_token: is no token (was more than the token copied?)")
         self._finder = RecordFinder(self.dns)

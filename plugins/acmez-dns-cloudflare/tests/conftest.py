@@ -7,11 +7,11 @@ from acmez_dns_cloudflare import CloudflareSolver
 
 from acmez.dns import DnsOptions
 from acmez.options import Secret
-from tests.dns.fixtures import challenge_for, scope
+from tests.dns.fixtures import challenge_for, scope, soon_cancelled
 
 from .cloudflare_api import TOKEN, Cloudflare
 
-__all__ = ["challenge_for", "scope"]
+__all__ = ["challenge_for", "scope", "soon_cancelled"]
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def test_the_readmes_toml_gives_a_solver(tmp_path):
         ({"api_token": Secret("Bearer x")}, "api_token: is no token (was more than the token copied?)"),
         ({"ttl": 30}, "ttl: 30 is not between 60 and 86400 seconds (1: Cloudflare's choice)"),
         ({"timeout": 0.0}, "timeout: 0 is not between 0 and 3600 seconds"),
-        ({"api_url": "api"}, "api_url: 'api' is no URL"),
+        ({"api_url": "api"}, "api_url: 'api' is no URL of a server (write https://api.cloudflare.com/client/v4)"),
     ],
 )
 def test_a_wrong_option_is_told(wrong, message):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
 from acmez.acme.challenges import txt_record
 from acmez.acme.errors import Cancelled
 from acmez.dns.api import ApiError
 from acmez.options import Secret
-from acmez.protocols import CancelScope
 from tests.dns.contract import DnsSolverContract, value_of
 from tests.dns.fake_api import Reply
 
@@ -131,11 +128,7 @@ def test_a_busy_server_is_asked_again_when_it_says(provider, solver, challenge_f
     assert provider.ask("_acme-challenge.example.test") == [value_of(challenge)]
 
 
-def test_a_server_that_hangs_keeps_nobody_who_is_cancelled(provider, solver, challenge_for):
+def test_a_server_that_hangs_keeps_nobody_who_is_cancelled(provider, solver, challenge_for, soon_cancelled):
     provider.hang.clear()
-    scope = CancelScope(30)
-    timer = threading.Timer(0.2, scope.cancel)
-    timer.start()
     with pytest.raises(Cancelled):
-        solver.present(challenge_for("example.test"), scope)
-    timer.join()
+        solver.present(challenge_for("example.test"), soon_cancelled)

@@ -13,6 +13,7 @@ from acmez.acme.challenges import txt_record
 from acmez.acme.errors import InputError
 from acmez.acme.wire import printable
 from acmez.dns import DNS_CHALLENGE_TYPES, DnsOptions, RecordFinder, ZoneRecord
+from acmez.dns.checks import check_seconds
 from acmez.options import Secret
 from acmez.protocols import CancelScope, Challenge, Handle
 
@@ -54,8 +55,7 @@ class ExecSolver:
     dns: DnsOptions = field(default_factory=DnsOptions)
 
     def __post_init__(self) -> None:
-        if not 0 < self.timeout <= 86400:
-            raise ValueError(f"timeout: {self.timeout:g} is not between 0 and 86400 seconds")
+        check_seconds("timeout", self.timeout, most=86400)
         if self.concurrency < 1:
             raise ValueError(f"concurrency: {self.concurrency} programs do nothing")
         if self.clean_up_program is not None and self.style != "certbot":

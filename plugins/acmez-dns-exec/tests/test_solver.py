@@ -12,7 +12,8 @@ from acmez.acme.challenges import txt_record
 from acmez.acme.errors import InputError
 from acmez.dns import DnsOptions
 from acmez.options import Secret
-from tests.dns.contract import FOREIGN, DnsSolverContract
+from tests.dns.contract import DnsSolverContract
+from tests.dns.zone_file import ZoneFile
 
 KNOWN = DnsOptions(cname="never", zones=["example.test"])
 
@@ -32,21 +33,6 @@ python3 -c 'import json, os; print(json.dumps({k: v for k, v in os.environ.items
   >>"$LOG"
 echo "record 42"
 """
-
-
-class ZoneFile:
-    """What the scripts have made of a zone."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        path.write_text("".join(f"{line}\n" for line in FOREIGN))
-
-    def dump(self, _zone: str) -> list[str]:
-        return sorted(self.path.read_text().splitlines())
-
-    def ask(self, name: str, _kind: str = "TXT") -> list[str]:
-        start = f"{name.removesuffix('.example.test')} "
-        return sorted(line.split(" TXT ")[1] for line in self.path.read_text().splitlines() if line.startswith(start))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from acmez.dns import DNS_CHALLENGE_TYPES, DnsOptions, RecordFinder, by_zone
+from acmez.dns.checks import check_seconds, check_ttl
 from acmez.dns.locks import ZoneLocks
 from acmez.hints import did_you_mean
 from acmez.options import Secret
@@ -47,10 +48,8 @@ class LexiconSolver:
         if self.provider not in names:
             hint = did_you_mean(self.provider, names) or f" (it has {', '.join(names)})"
             raise ValueError(f"provider: Lexicon has no {self.provider!r}{hint}")
-        if not 1 <= self.ttl < 1 << 31:
-            raise ValueError(f"ttl: {self.ttl} is no number of seconds a record can have")
-        if not 0 < self.timeout <= 86400:
-            raise ValueError(f"timeout: {self.timeout:g} is not between 0 and 86400 seconds")
+        check_ttl(self.ttl, least=1)
+        check_seconds("timeout", self.timeout, most=86400)
         self._finder = RecordFinder(self.dns)
         self._locks = ZoneLocks(f"lexicon {self.provider}")
         self._lexicon = Lexicon(self.provider, self.credentials, ttl=self.ttl, timeout=self.timeout)

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from acmez.dns import DNS_CHALLENGE_TYPES, DnsOptions, RecordFinder
 from acmez.dns.api import Api, Calls
+from acmez.dns.checks import check_seconds, check_ttl, check_url
 from acmez.dns.locks import ZoneLocks
 from acmez.options import Secret
 from acmez.protocols import CancelScope, Challenge, Handle
@@ -53,12 +54,9 @@ class PowerDnsSolver:
     dns: DnsOptions = field(default_factory=DnsOptions)
 
     def __post_init__(self) -> None:
-        if urlsplit(self.url).scheme not in {"http", "https"} or not urlsplit(self.url).hostname:
-            raise ValueError(f"url: {self.url!r} is no URL of a server (write http://127.0.0.1:8081)")
-        if not 1 <= self.ttl < 1 << 31:
-            raise ValueError(f"ttl: {self.ttl} is no number of seconds a record can have")
-        if not 0 < self.timeout <= 3600:
-            raise ValueError(f"timeout: {self.timeout:g} is not between 0 and 3600 seconds")
+        check_url("url", self.url, example="http://127.0.0.1:8081")
+        check_ttl(self.ttl, least=1)
+        check_seconds("timeout", self.timeout)
         self._finder = RecordFinder(self.dns)
         self._locks = ZoneLocks(f"powerdns {self.url} {self.server_id}")
         self._abilities = Abilities()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from acmez.dns import DNS_CHALLENGE_TYPES, DnsOptions, RecordFinder
+from acmez.dns.checks import check_seconds, check_ttl
 from acmez.dns.servers import parse_plain
 from acmez.options import Secret
 from acmez.protocols import CancelScope, Challenge, Handle
@@ -57,10 +58,8 @@ class Rfc2136Solver:
     def __post_init__(self) -> None:
         from .primary import Primary
 
-        if not 0 <= self.ttl < 1 << 31:
-            raise ValueError(f"ttl: {self.ttl} is no number of seconds a record can have")
-        if not 0 < self.timeout <= 3600:
-            raise ValueError(f"timeout: {self.timeout:g} is not between 0 and 3600 seconds")
+        check_ttl(self.ttl)
+        check_seconds("timeout", self.timeout)
         try:
             server = parse_plain(self.server)
         except ValueError as error:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.dns.contract import FOREIGN
-from tests.dns.fixtures import Starter, challenge_for, scope, starting
+from tests.dns.fixtures import Starter, challenge_for, scope, soon_cancelled, starting
 from tests.dns.servers import SECRET, Bind, DnsServer, Knot, PowerDns, TsigKey, Zone
 
-__all__ = ["challenge_for", "scope"]
+__all__ = ["challenge_for", "scope", "soon_cancelled"]
 
 ALGORITHMS = ("hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512")
 KEYS = (TsigKey(), *(TsigKey(f"key-{algorithm}", SECRET, algorithm) for algorithm in ALGORITHMS))

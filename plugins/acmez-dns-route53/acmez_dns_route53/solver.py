@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from acmez.dns import DNS_CHALLENGE_TYPES, DnsOptions, RecordFinder, ZoneRecord, by_zone
+from acmez.dns.checks import check_seconds, check_ttl
 from acmez.dns.locks import ZoneLocks
 from acmez.options import Secret
 from acmez.protocols import CancelScope, Challenge, Handle
@@ -57,11 +58,9 @@ class Route53Solver:
         if bool(self.access_key_id) != bool(self.secret_access_key):
             missing, given = ("secret_access_key", "access_key_id")[:: 1 if self.access_key_id else -1]
             raise ValueError(f"{missing}: required with {given!r}")
-        if not 0 <= self.ttl < 1 << 31:
-            raise ValueError(f"ttl: {self.ttl} is no number of seconds a record can have")
-        for option in ("timeout", "change_timeout"):
-            if not 0 < getattr(self, option) <= 86400:
-                raise ValueError(f"{option}: {getattr(self, option):g} is not between 0 and 86400 seconds")
+        check_ttl(self.ttl)
+        check_seconds("timeout", self.timeout, most=86400)
+        check_seconds("change_timeout", self.change_timeout, most=86400)
         self._finder = RecordFinder(self.dns)
         self._locks = ZoneLocks(f"route53 {self.endpoint_url}")
         self._zone_ids = {zone.lower().rstrip("."): identifier for zone, identifier in self.hosted_zone_ids.items()}

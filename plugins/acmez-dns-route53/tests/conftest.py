@@ -8,9 +8,9 @@ from acmez_dns_route53 import Route53Solver
 from acmez.dns import DnsOptions
 from acmez.options import Secret
 from tests.dns.amazon import KEY, Route53, moto, nobodys_credentials
-from tests.dns.fixtures import challenge_for, scope
+from tests.dns.fixtures import challenge_for, scope, soon_cancelled
 
-__all__ = ["challenge_for", "moto", "nobodys_credentials", "scope"]
+__all__ = ["challenge_for", "moto", "nobodys_credentials", "scope", "soon_cancelled"]
 
 
 @pytest.fixture
