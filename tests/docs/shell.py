@@ -71,7 +71,7 @@ def check_words(words: list[str]) -> None:
             _check_python(arguments)
         case "make":
             _check_make(arguments)
-        case "sudo" | "exec":
+        case "sudo" | "exec" | "opentelemetry-instrument":
             check_words(arguments[2:] if arguments[0] == "-u" else arguments)
         case _:
             # A path is a program that the page has told of.
