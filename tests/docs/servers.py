@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import os
 import re
 import shutil
 import socket
@@ -27,9 +28,12 @@ _DIRECTIVES = {
 _FIELD = r"(?:\*|\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*)(?:/\d+)?"
 
 
-def run(*command: str | Path) -> None:
+def run(program: str, *arguments: str | Path) -> None:
     """Fail unless a program ends well."""
-    done = subprocess.run([str(each) for each in command], capture_output=True, text=True, timeout=30, check=False)
+    found = shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+    assert found is not None, f"{program} is not installed"
+    command = [found, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
