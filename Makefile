@@ -24,12 +24,14 @@ projects := $(wildcard plugins/acmez-*/pyproject.toml)
 folders   = $(patsubst %/,%,$(dir $(1)))
 demo     := $(wildcard plugins/acmez-http-standalone/pyproject.toml plugins/acmez-testkit/pyproject.toml)
 # A wheel runs nothing while it is installed, and needs no tools that are not locked; Macs may lack one.
-locked   := $(pip) install --require-hashes $(if $(filter Darwin,$(shell uname)),,--only-binary :all:) --requirement
-editable  = $(pip) install --no-deps --no-build-isolation --editable '.[cli]' $(addprefix --editable ,$(call folders,$(1)))
+locked   := --require-hashes $(if $(filter Darwin,$(shell uname)),,--only-binary :all:) --requirement
+editable  = --no-deps --no-build-isolation --editable '.[cli]' $(addprefix --editable ,$(call folders,$(1)))
+# uv takes a fifth of the time; pip, which knows this user's settings, goes where uv cannot.
+uv       := $(bin)/uv --quiet --no-python-downloads --cache-dir .cache/uv
+install   = { $(uv) pip install --python $(bin)/python --compile-bytecode $(1) 2>/dev/null || $(pip) install $(1); }
 # Resolved for every platform and Python at once; what is locked already stays as it is.
-compile   = $(bin)/uv --quiet --no-python-downloads --cache-dir .cache/uv pip compile --universal --python-version 3.11 \
-              --generate-hashes --custom-compile-command 'make lock' --no-emit-package acmez \
-              $(addprefix --no-emit-package ,$(notdir $(call folders,$(projects)))) $(ARGS)
+compile   = $(uv) pip compile --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' \
+              --no-emit-package acmez $(addprefix --no-emit-package ,$(notdir $(call folders,$(projects)))) $(ARGS)
 in_house  = printf -- '-e ./%s\n' '.[cli]' $(call folders,$(1))
 say       = echo "$(1)"
 # Tests find free ports, and another process may take one before it is used: what failed beside others must pass alone.
@@ -79,11 +81,11 @@ wheels: $(VENV)/.dev  ## build each wheel and sdist twice, compare them, and ins
 	@$(bin)/python -m tools.check_wheels
 
 .PHONY: lock
-lock: $(VENV)/.tools  ## lock what is installed, with hashes (ARGS="--upgrade" for new versions)
+lock: $(VENV)/.uv  ## lock what is installed, with hashes (ARGS="--upgrade" for new versions)
 	@$(call in_house,$(projects)) | $(compile) - tools/dev-requirements.in --output-file tools/dev-requirements.txt
 	@$(call in_house,$(demo)) | $(compile) - tools/build-requirements.in --constraint tools/dev-requirements.txt \
 	  --output-file tools/demo-requirements.txt
-	@$(compile) tools/go-requirements.in --output-file tools/go-requirements.txt
+	@for tool in go uv; do $(compile) tools/$$tool-requirements.in --output-file tools/$$tool-requirements.txt; done
 
 .PHONY: audit
 audit: $(VENV)/.tools  ## ask what is known against the locked versions, where the service can be reached (ARGS="--accept ID")
@@ -140,19 +142,23 @@ $(VENV)/.python:
 	@$(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
-$(VENV)/.demo: pyproject.toml $(demo) tools/demo-requirements.txt | $(VENV)/.python
-	@$(call say,installing acmez and what the demo needs into $(VENV))
-	@$(locked) tools/demo-requirements.txt
-	@$(call editable,$(demo))
+$(VENV)/.uv: tools/uv-requirements.txt | $(VENV)/.python
+	@$(pip) install $(locked) $<
 	@touch $@
 
-$(VENV)/.tools: tools/dev-requirements.txt | $(VENV)/.python
+$(VENV)/.demo: pyproject.toml $(demo) tools/demo-requirements.txt | $(VENV)/.uv
+	@$(call say,installing acmez and what the demo needs into $(VENV))
+	@$(call install,$(locked) tools/demo-requirements.txt)
+	@$(call install,$(call editable,$(demo)))
+	@touch $@
+
+$(VENV)/.tools: tools/dev-requirements.txt | $(VENV)/.uv
 	@$(call say,installing the tools and what the plugins need into $(VENV))
-	@$(locked) $<
+	@$(call install,$(locked) $<)
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(projects) $(VENV)/.tools
 	@$(call say,installing acmez with its plugins into $(VENV))
-	@$(call editable,$(projects))
+	@$(call install,$(call editable,$(projects)))
 	@$(pip) check >&2 || { $(call say,what a pyproject.toml asks for is not locked: make lock) >&2; exit 1; }
 	@touch $@ $(VENV)/.demo

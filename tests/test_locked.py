@@ -129,7 +129,7 @@ def test_make_installs_nothing_that_is_not_locked(target: str, tmp_path: Path):
         command, cwd=CHECKOUT, env=alone, capture_output=True, text=True, check=True, timeout=60
     ).stdout
     installs = [line for line in plan.replace("\\\n", " ").splitlines() if re.search(r"-m pip .* install ", line)]
-    assert len(installs) == 2
-    files, checkout = installs
-    assert " --require-hashes " in files
-    assert " --no-deps --no-build-isolation " in checkout
+    uv, files, checkout = installs
+    assert "/uv-requirements.txt" in uv
+    assert all(" --require-hashes " in line for line in (uv, files))
+    assert checkout.count(" install ") == checkout.count(" --no-deps --no-build-isolation ")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCKS = [ROOT / "tools/dev-requirements.txt", ROOT / "tools/go-requirements.txt"]
+LOCKS = [ROOT / f"tools/{name}-requirements.txt" for name in ("dev", "go", "uv")]
 SERVICE = "https://api.osv.dev/v1/query"
 
 #: How pip-audit's last line begins when the service, and not what was asked about, is at fault.
