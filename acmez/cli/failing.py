@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import FrameType
@@ -27,10 +27,10 @@ TRY_LATER = os.EX_TEMPFAIL  # 75, as cron jobs and mail servers know it
 
 
 class Interrupted(Cancelled):
-    """A signal ended the command, after it cleaned up."""
+    """A signal ended the command, in good order."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"interrupted by {signal.Signals(number).name}; everything presented was cleaned up")
+        super().__init__(f"interrupted by {signal.Signals(number).name}")
         self.number = number
 
 
@@ -88,8 +88,11 @@ def eab_hint(directory: str) -> str | None:
 
 
 @contextmanager
-def interruptible() -> Iterator[CancelScope]:
+def interruptible(stopping: Callable[[], None] = lambda: None) -> Iterator[CancelScope]:
     """Give a scope that SIGINT and SIGTERM cancel, so that the command cleans up; a second one ends it at once.
+
+    Args:
+        stopping: is called before the scope is cancelled.
 
     Raises:
         Interrupted: a signal came.
@@ -98,6 +101,7 @@ def interruptible() -> Iterator[CancelScope]:
 
     def stop(number: int, _: FrameType | None) -> None:
         received.append(number)
+        stopping()
         for each, handler in before.items():
             signal.signal(each, handler)
         # Not from here: the thread that was interrupted may hold the very locks that cancelling takes.

@@ -13,12 +13,16 @@ import click
 from .parameters import config_option, shown_options, trace_option
 
 if TYPE_CHECKING:
+    from acmez.acme.errors import Cancelled
     from acmez.acme.scope import CancelScope
     from acmez.client import Client
     from acmez.plugins import PluginManager
     from acmez.spec import CertificateSpec
 
     from .progress import Display
+    from .tally import Tally
+
+_TOLD = 5  # certificates that are told by name
 
 
 @click.command(short_help="Obtain the certificates of a configuration.")
@@ -69,22 +73,31 @@ def _run(
     quiet: bool,
     as_json: bool,
 ) -> int:
+    from acmez.acme.errors import Cancelled
     from acmez.config import from_config
     from acmez.plugins import PluginManager
 
-    from .failing import FAILED, TRY_LATER, interruptible
+    from .failing import EXPECTED, FAILED, TRY_LATER, interruptible
     from .progress import Observer, display
+    from .tally import Tally
 
     if quiet and as_json:
         raise click.UsageError("--quiet and --json exclude each other")
-    shown = display(quiet=quiet, as_json=as_json)
+    shown, tally = display(quiet=quiet, as_json=as_json), Tally()
     plugins = PluginManager()
-    plugins.register(Observer(shown), "command line")
-    with _traced(trace, plugins), from_config(config, plugins=plugins) as client:
-        check(client.certificates)
-        with interruptible() as scope, scope.child(timeout) as limited, shown:
-            codes = _obtain_all(client, specs(client, limited), shown, limited)
-            scope.check()
+    plugins.register(Observer(shown, tally), "command line")
+    try:
+        with _traced(trace, plugins), from_config(config, plugins=plugins) as client:
+            check(client.certificates)
+            with interruptible(shown.stopping) as scope, scope.child(timeout) as limited, shown:
+                codes = _obtain_all(client, specs(client, limited), shown, tally, limited)
+                scope.check()
+    except EXPECTED as exc:
+        if isinstance(exc, Cancelled):
+            _say_what_is_left(exc, tally, config)
+        shown.finished(tally, exc)
+        raise
+    shown.finished(tally, None)
     return FAILED if set(codes) - {0, TRY_LATER} else max(codes, default=0)
 
 
@@ -127,16 +140,21 @@ def check_directories(certificates: tuple[CertificateSpec, ...]) -> None:
         raise ConfigError(problems)
 
 
-def _obtain_all(client: Client, specs: Sequence[CertificateSpec], shown: Display, scope: CancelScope) -> list[int]:
+def _obtain_all(
+    client: Client, specs: Sequence[CertificateSpec], shown: Display, tally: Tally, scope: CancelScope
+) -> list[int]:
     """Obtain them side by side; one that fails does not keep the rest from being obtained."""
     from acmez.errors import ConfigError
 
     from .failing import EXPECTED, FAILED, exit_code
 
     codes: list[int] = []
+    tally.unfinished += specs
     for spec in specs:
+        shown.expect(spec)
         if spec.directory is None:
             told = "in the journal, but not in the configuration (write a [[certificate]] table with its directory)"
+            tally.end(spec, obtained=False)
             shown.failed(spec, ConfigError([told]))
             codes.append(FAILED)
     for issued in client.obtain_many([spec for spec in specs if spec.directory is not None], scope=scope):
@@ -144,9 +162,32 @@ def _obtain_all(client: Client, specs: Sequence[CertificateSpec], shown: Display
             continue
         try:
             certificate = issued.result()
-            shown.wrote(issued.spec, certificate, certificate.write(issued.spec.directory or Path()))
-            codes.append(0)
+            directory = certificate.write(issued.spec.directory or Path())
         except EXPECTED as exc:
+            tally.end(issued.spec, obtained=False)
             shown.failed(issued.spec, exc)
             codes.append(exit_code(exc))
+        else:
+            tally.end(issued.spec, obtained=True)
+            shown.wrote(issued.spec, certificate, directory)
+            codes.append(0)
     return codes
+
+
+def _say_what_is_left(error: Cancelled, tally: Tally, config: Path) -> None:
+    """Note on *error* what is still there, what was not obtained, and how to go on."""
+    from acmez.config import load_config
+
+    from .progress import label
+
+    journal = load_config(config).journal is not None
+    for line in tally.of_answers():
+        error.add_note(line)
+    if tally.left and journal:
+        error.add_note(f"clean up with: acmez sweep --config {config}")
+    for spec in tally.unfinished[:_TOLD]:
+        error.add_note(f"not obtained: {label(spec)}")
+    if len(tally.unfinished) > _TOLD:
+        error.add_note(f"not obtained: {len(tally.unfinished) - _TOLD} more certificates")
+    if tally.unfinished:
+        error.add_note(f"{'go on' if journal else 'start again'} with: acmez obtain --config {config}")

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import sys
-import threading
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
 import click
-from rich.console import Console
-from rich.live import Live
-from rich.spinner import Spinner
-from rich.table import Table
-from rich.text import Text
 
 from acmez import events
-from acmez.acme.problem import Problem
-from acmez.acme.session import Exchange
+from acmez.acme.errors import InputError
 from acmez.certificate import Certificate
 from acmez.hookspecs import hookimpl
 from acmez.spec import CertificateSpec
 
-from .failing import not_before, report
+from .board import duration, names_of, news
+from .failing import report
+from .tally import Tally
 
 
 class Display(Protocol):
@@ -36,6 +28,10 @@ class Display(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+    def expect(self, spec: CertificateSpec) -> None:
+        """Count on one more certificate."""
+        ...
 
     def see(self, event: events.Event) -> None:
         """Take an event, in whatever thread it happens."""
@@ -49,25 +45,51 @@ class Display(Protocol):
         """Tell that a certificate was not obtained, and why."""
         ...
 
+    def stopping(self) -> None:
+        """Tell that the command was interrupted, and is about to end."""
+        ...
+
+    def finished(self, tally: Tally, error: Exception | None) -> None:
+        """Sum up; *error* ended the command before its time, and is told elsewhere."""
+        ...
+
 
 def display(*, quiet: bool, as_json: bool) -> Display:
     """Return what fits the options and the terminal."""
     if quiet:
         return Quiet()
     if as_json:
+        from .json_lines import JsonLines
+
         return JsonLines()
-    console = Console(stderr=True)
-    return LiveTable(console) if console.is_terminal else Lines()
+    if sys.stderr.isatty() and not _logging():
+        from rich.console import Console
+
+        console = Console(stderr=True)
+        if not console.is_dumb_terminal:
+            from .live import LiveBoard
+
+            return LiveBoard(console)
+    return Lines()
+
+
+def _logging() -> bool:
+    """Whether `--verbose` writes to the terminal, too."""
+    import logging
+
+    return logging.getLogger("acmez").isEnabledFor(logging.DEBUG)
 
 
 @dataclass(frozen=True, eq=False)
 class Observer:
-    """Hands the events of a client to a display."""
+    """Hands the events of a client to a display, and counts them."""
 
     display: Display
+    tally: Tally
 
     @hookimpl
     def acmez_event(self, event: events.Event) -> None:
+        self.tally.see(event)
         self.display.see(event)
 
 
@@ -81,6 +103,8 @@ class Quiet:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
+    def expect(self, spec: CertificateSpec) -> None: ...
+
     def see(self, event: events.Event) -> None:
         if isinstance(event, events.ChallengeCleanedUp) and event.error is not None:
             click.echo(f"{event.identifier}: could not be cleaned up: {event.error}", err=True)
@@ -90,106 +114,41 @@ class Quiet:
     def failed(self, spec: CertificateSpec, error: Exception) -> None:
         report(error, label(spec))
 
+    def stopping(self) -> None: ...
 
-class JsonLines(Quiet):
-    """Prints every event as a line of JSON, for programs."""
-
-    def see(self, event: events.Event) -> None:
-        members = {field.name: getattr(event, field.name) for field in fields(event) if field.name != "at"}
-        self._print(event.name, members)
-
-    def wrote(self, spec: CertificateSpec, certificate: Certificate, directory: Path) -> None:
-        leaf = certificate.leaf
-        until = leaf.not_valid_after_utc.isoformat()
-        members = {
-            "names": spec.names,
-            "directory": str(directory),
-            "serial": f"{leaf.serial_number:x}",
-            "until": until,
-        }
-        self._print("certificate-written", members)
-
-    def failed(self, spec: CertificateSpec, error: Exception) -> None:
-        later = not_before(error)
-        when = None if later is None else later.isoformat()
-        self._print("certificate-failed", {"names": spec.names, "error": str(error), "not_before": when})
-
-    @staticmethod
-    def _print(name: str, members: Mapping[str, object]) -> None:
-        line = {"event": name, "time": datetime.now(UTC).isoformat(), **members}
-        sys.stdout.write(json.dumps(line, default=_plain) + "\n")
-        sys.stdout.flush()
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Problem):
-        return {"type": value.type, "detail": value.detail}
-    if isinstance(value, Exchange):
-        return asdict(value)
-    return str(value)
+    def finished(self, tally: Tally, error: Exception | None) -> None: ...
 
 
 class Lines(Quiet):
     """Prints a line whenever the state of a name changes, for logs."""
 
     def see(self, event: events.Event) -> None:
-        told = state(event)
+        super().see(event)
+        told = news(event)
         if told is not None:
-            subject, text, _ = told
-            click.echo(f"{subject}: {text}", err=True)
+            click.echo(f"{told.name}: {told.text}", err=True)
 
     def wrote(self, spec: CertificateSpec, certificate: Certificate, directory: Path) -> None:
-        click.echo(written(certificate, directory))
+        click.echo(f"{directory}: valid until {certificate.leaf.not_valid_after_utc:%Y-%m-%d %H:%M} UTC")
+
+    def finished(self, tally: Tally, error: Exception | None) -> None:
+        if error is None and tally.written + tally.failed:
+            click.echo(summary(tally), err=True)
 
 
-class LiveTable(Quiet):
-    """Shows the state of every name in a table that changes in place."""
+def summary(tally: Tally) -> str:
+    """Say what became of the certificates."""
+    certificates = "certificate" if tally.written == 1 else "certificates"
+    failed = f", {tally.failed} failed" if tally.failed else ""
+    return f"{tally.written} {certificates} obtained{failed}, in {duration(tally.seconds)}"
 
-    def __init__(self, console: Console) -> None:
-        self._lock = threading.Lock()
-        self._console = console
-        self._spinner = Spinner("dots")
-        self._states: dict[str, tuple[str, str]] = {}
-        self._live = Live(console=console, refresh_per_second=8, transient=True, get_renderable=self._table)
 
-    def __enter__(self) -> Self:
-        self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._live.stop()
-
-    def see(self, event: events.Event) -> None:
-        told = state(event)
-        with self._lock:
-            if isinstance(event, events.OrderCreated):
-                self._states.update(dict.fromkeys(event.names, ("ordered", "dim")))
-            elif told is not None:
-                subject, text, style = told
-                self._states[subject] = (text, style)
-
-    def wrote(self, spec: CertificateSpec, certificate: Certificate, directory: Path) -> None:
-        self._forget(spec)
-        self._console.print(Text(written(certificate, directory), style="green"), soft_wrap=True)
-
-    def failed(self, spec: CertificateSpec, error: Exception) -> None:
-        self._forget(spec)
-        report(error, label(spec))
-
-    def _forget(self, spec: CertificateSpec) -> None:
-        with self._lock:
-            for name in spec.names:
-                self._states.pop(name, None)
-
-    def _table(self) -> Table:
-        table = Table.grid(padding=(0, 2))
-        with self._lock:
-            for name, (text, style) in self._states.items():
-                done = style in {"green", "red"}
-                table.add_row(Text("•", style=style) if done else self._spinner, Text(name), Text(text, style=style))
-        return table
+def known_names(spec: CertificateSpec) -> tuple[str, ...]:
+    """Return the names of a certificate as events have them, and none if it is not known what it is for."""
+    try:
+        return names_of(spec)
+    except InputError:
+        return ()
 
 
 def label(spec: CertificateSpec) -> str:
@@ -197,31 +156,3 @@ def label(spec: CertificateSpec) -> str:
     if not spec.names:
         return f"certificate for {spec.directory}"
     return spec.names[0] if len(spec.names) == 1 else f"{spec.names[0]} and {len(spec.names) - 1} more"
-
-
-def written(certificate: Certificate, directory: Path) -> str:
-    """Say where a certificate is and until when it is valid."""
-    return f"{directory}: valid until {certificate.leaf.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
-
-
-def state(event: events.Event) -> tuple[str, str, str] | None:
-    """Return the subject of an event, its state in words, and a colour; `None`: not worth a line."""
-    match event:
-        case events.AuthorizationFetched(identifier=name, status="valid"):
-            return name, "proved before", "green"
-        case events.AuthorizationFetched(identifier=name, challenge_types=types):
-            return name, f"the CA offers {', '.join(types)}", "dim"
-        case events.ChallengePresented(identifier=name, challenge_type=kind, solver=solver):
-            return name, f"{kind} presented by {solver}", "yellow"
-        case events.ChallengeWaited(identifier=name, challenge_type=kind):
-            return name, f"{kind} can be seen", "yellow"
-        case events.ChallengeAnswered(identifier=name, challenge_type=kind):
-            return name, f"the CA looks at {kind}", "cyan"
-        case events.ChallengeCleanedUp(identifier=name, error=error) if error is not None:
-            return name, f"could not be cleaned up: {error}", "red"
-        case events.AuthorizationValid(identifier=name):
-            return name, "proved", "green"
-        case events.AuthorizationFailed(identifier=name, step=step, reason=reason):
-            return name, f"failed to {step}: {reason}", "red"
-        case _:
-            return None

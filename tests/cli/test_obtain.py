@@ -68,8 +68,8 @@ def test_json_lines(acmez: Command, home: Home):
     assert (done.code, done.err) == (0, "")
     lines = [json.loads(line) for line in done.out.splitlines()]
     kinds = [line["event"] for line in lines]
-    assert kinds[-1] == "certificate-written"
-    assert lines[-1]["directory"] == str(home.path / "certs/example.test")
+    assert kinds[-2:] == ["certificate-written", "finished"]
+    assert lines[-2]["directory"] == str(home.path / "certs/example.test")
     assert {"account-ready", "order-created", "challenge-presented", "order-finalized", "certificate-issued"} <= set(
         kinds
     )
@@ -113,7 +113,7 @@ def test_a_rate_limit_is_told_with_the_time_to_come_back(acmez: Command, home: H
 def test_a_rate_limit_as_json(acmez: Command, home: Home):
     home.ca.faults.add("new-order", LIMITED)
     done = acmez("obtain", "--config", home.configure(ONE), "--json")
-    last = json.loads(done.out.splitlines()[-1])
+    last = json.loads(done.out.splitlines()[-2])
     assert (done.code, last["event"], last["names"]) == (75, "certificate-failed", ["example.test", "www.example.test"])
     assert datetime.fromisoformat(last["not_before"]) > datetime.now(UTC)
 
@@ -194,7 +194,56 @@ def test_interrupted_it_cleans_up_and_says_so(home: Home, number: signal.Signals
     seen += [json.loads(line)["event"] for line in rest.splitlines()]
     assert process.returncode == 128 + number
     assert seen.count("challenge-cleaned-up") == seen.count("challenge-presented") > 0
-    assert errors == f"error: interrupted by {number.name}; everything presented was cleaned up\n"
+    assert json.loads(rest.splitlines()[-1])["error"] == f"interrupted by {number.name}"
+    assert errors.splitlines() == [
+        f"error: interrupted by {number.name}",
+        "  everything presented was cleaned up",
+        "  not obtained: example.test and 1 more",
+        f"  start again with: acmez obtain --config {file}",
+    ]
+
+
+STUBBORN = """
+from acmez_http_standalone import StandaloneSolver
+from acmez.hookspecs import hookimpl
+
+class Stubborn(StandaloneSolver):
+    name = "stubborn"
+
+    def clean_up(self, challenge, handle, scope):
+        super().clean_up(challenge, handle, scope)
+        raise OSError("the disk is on fire")
+
+@hookimpl
+def acmez_solvers():
+    return [Stubborn]
+"""
+
+
+@pytest.mark.parametrize("home", [{"validation_delay": 30.0}], indirect=True)
+def test_interrupted_it_says_what_was_left(home: Home):
+    (home.path / "stubborn.py").write_text(STUBBORN)
+    file = home.configure(ONE, more='journal = "acmez.journal"\nplugins = ["./stubborn.py"]')
+    file.write_text(file.read_text().replace('use = "http-standalone"', 'use = "stubborn"'))
+    command = [sys.executable, "-m", "acmez.cli", "obtain", "--config", str(file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.endswith("the CA looks at http-01\n"):
+                process.send_signal(signal.SIGINT)
+                break
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    last = errors[errors.index("error:") :].splitlines()
+    assert last[0] == "error: interrupted by SIGINT"
+    assert sorted(last[1:3]) == [
+        f"  left behind: {name}: http-01 by web: the disk is on fire" for name in ("example.test", "www.example.test")
+    ]
+    assert last[3:] == [
+        f"  clean up with: acmez sweep --config {file}",
+        "  not obtained: example.test and 1 more",
+        f"  go on with: acmez obtain --config {file}",
+    ]
 
 
 @pytest.mark.parametrize("home", [{"validation_delay": 30.0}], indirect=True)
