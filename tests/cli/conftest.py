@@ -93,6 +93,13 @@ def free_port() -> int:
 
 
 @pytest.fixture
+def elsewhere() -> Iterator[int]:
+    """A port that nobody but the test has."""
+    with ReservedPorts(1) as reserved:
+        yield reserved.numbers[0]
+
+
+@pytest.fixture
 def home(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Home]:
     """A home for a CA that behaves as the test's parameters say."""
     behaviour: dict[str, object] = getattr(request, "param", {})

@@ -12,7 +12,7 @@ import pytest
 
 from acmez.logs import log
 
-from .conftest import Command, Home, free_port
+from .conftest import Command, Home
 
 ONE = """
 [[certificate]]
@@ -66,8 +66,8 @@ def test_verbose_shows_every_event(home: Home):
     assert any(re.match(r"INFO acmez: www.example.test: obtained after \d", line) for line in lines)
 
 
-def test_without_it_there_is_nothing_that_was_not_told_already(acmez: Command, home: Home):
-    config = home.configure(ONE).read_text().replace(str(home.port), str(free_port()))
+def test_without_it_there_is_nothing_that_was_not_told_already(acmez: Command, home: Home, elsewhere: int):
+    config = home.configure(ONE).read_text().replace(str(home.port), str(elsewhere))
     (home.path / "wrong.toml").write_text(config)
     done = acmez("obtain", "--quiet", "--config", home.path / "wrong.toml")
     assert done.code == 1
