@@ -169,3 +169,19 @@ def test_the_first_page_shows_the_code_of_the_readme():
         return path.read_text().partition("```python\n")[2].partition("```")[0]
 
     assert code(DOCS / "index.md") == code(ROOT / "README.md")
+
+
+def test_an_error_that_a_page_names_is_a_link_to_its_page(pages: dict[Path, Page], site: Path):
+    text = pages[site / "errors/pages/ProblemError.html"].text
+    assert re.search(r'see <a [^>]*href="RateLimited.html"', text)
+
+
+def test_the_tree_of_errors_leads_to_their_pages(pages: dict[Path, Page], site: Path):
+    article = pages[site / "errors/index.html"].text.partition("<article")[2].partition("</article>")[0]
+    assert {*re.findall(r'href="pages/(\w+).html"', article)} == {*explanations.names()}
+
+
+def test_a_link_out_of_the_documentation_is_no_more_than_text(pages: dict[Path, Page], site: Path):
+    assert "](../benchmarks/peers)" in (DOCS / "performance.md").read_text()
+    assert not any("benchmarks" in link for link in pages[site / "performance.html"].links)
+    assert "benchmarks/peers" in pages[site / "performance.html"].text

@@ -1,6 +1,7 @@
-"""Links from a page to the repository: to a plugin's page where it leads to a plugin, otherwise to no more than text.
+"""Links that lead out of the documentation: to the page that stands for the file, otherwise to no more than text.
 
-The pages are read in the repository, too, where such links lead to files that are not part of the site.
+Some pages are symbolic links to files elsewhere in the repository: the READMEs of plugins, the explanations of errors.
+All pages are read in the repository, too, where links may lead to files that are not part of the site.
 """
 
 from __future__ import annotations
@@ -17,36 +18,38 @@ from sphinx.util.typing import ExtensionMetadata
 
 
 class RepositoryLinks(SphinxTransform):
-    """Replaces the links that lead out of the documentation, before anybody tries to follow them."""
+    """Replaces such links before anybody tries to follow them."""
 
     default_priority = 200
 
     def apply(self, **_: object) -> None:
+        pages = {path.resolve(): name for name in self.env.found_docs if (path := self._path(name)) != path.resolve()}
         for link in list(self._links()):
-            outside = self._outside(link)
-            if outside is None:
+            target = self._outside(link)
+            if target is None:
                 continue
-            page = f"plugins/{outside.parts[1]}" if outside.parts[0] == "plugins" and len(outside.parts) > 1 else ""
-            if page in self.env.found_docs:
+            page = pages.get(target.resolve()) or pages.get(target.resolve() / "README.md")
+            if page is not None:
                 link.replace_self(self._to_page(page, link))
             else:
-                text = nodes.inline("", "", *link.children, classes=["in-repository"])
-                text["title"] = str(outside)
-                link.replace_self(text)
+                link.replace_self(nodes.inline("", "", *link.children))
 
     def _links(self) -> Iterator[nodes.Element]:
         for kind in (addnodes.download_reference, addnodes.pending_xref):
             yield from (link for link in self.document.findall(kind) if link.get("reftype") == "myst")
 
     def _outside(self, link: nodes.Element) -> Path | None:
-        """Return where a link leads in the repository, `None` if that is in the documentation or nowhere."""
+        """Return what a link leads to in the repository, `None` if that is in the documentation or nowhere."""
         source = Path(self.env.srcdir)
         path = str(link["reftarget"]).partition("#")[0] + (".md" if link.get("refdomain") == "doc" else "")
-        here = Path(self.env.doc2path(self.env.docname)).resolve().parent  # of a plugin's README, the plugin
+        here = self._path(self.env.docname).resolve().parent  # of a plugin's README, the plugin
         target = Path(os.path.normpath(here / path))
         if not path or not target.exists() or target.is_relative_to(source):
             return None
-        return target.relative_to(source.parent) if target.is_relative_to(source.parent) else None
+        return target if target.is_relative_to(source.parent) else None
+
+    def _path(self, page: str) -> Path:
+        return Path(self.env.doc2path(page))
 
     def _to_page(self, page: str, link: nodes.Element) -> nodes.Element:
         text = nodes.inline("", "", *link.children)
@@ -58,7 +61,7 @@ class RepositoryLinks(SphinxTransform):
             reftarget=page,
             reftargetid=None,
             refdoc=self.env.docname,
-            refexplicit=True,
+            refexplicit=link.get("refexplicit", True),
         )
 
 
