@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import Counter
@@ -15,10 +16,11 @@ from . import current, events
 from .acme.certificate import Chain
 from .acme.challenge import Challenge
 from .acme.client import Client as AcmeClient
+from .acme.errors import AcmeError
 from .acme.identifier import Identifier
 from .acme.pace import OrderLimit, Pace
 from .acme.polling import Polling
-from .acme.problem import ProblemError
+from .acme.problem import ProblemError, printable
 from .acme.retry import settle
 from .acme.scope import CancelScope
 from .acme.session import Exchange
@@ -34,6 +36,16 @@ if TYPE_CHECKING:
     from .plugins import PluginManager
 
 T = TypeVar("T")
+
+
+# What it looks like (RFC 8555 §8.1): 128 bits and a hash of 256, in base64url.
+_KEY_AUTHORIZATION = re.compile(r"(?<![\w.-])[\w-]{22,}\.[\w-]{43}(?![\w-])", re.ASCII)
+
+
+def told(error: BaseException) -> str:
+    """Put what ended an issuance into words for events; it may come from anywhere, a plugin's hook, say."""
+    text = str(error) or type(error).__name__
+    return text if isinstance(error, AcmeError) else printable(_KEY_AUTHORIZATION.sub("<key authorization>", text))
 
 
 class Experience:
@@ -147,7 +159,7 @@ class Engine:
                 order=current.order(),
                 names=names,
                 seconds=time.monotonic() - began,
-                error=None if error is None else str(error) or type(error).__name__,
+                error=None if error is None else told(error),
                 error_type="" if error is None else type(error).__name__,
             )
         )

@@ -22,7 +22,7 @@ from .acme.scope import CancelScope, doing
 from .certificate import Certificate
 from .chains import issued_by, preferred
 from .csr import certificate_names
-from .engine import Engine, log
+from .engine import Engine, log, told
 from .errors import CertificateError, ChallengesFailed, FailedIdentifier, JournalError, OrderFailed, TryAgainLater
 from .record import Record
 from .request import Request
@@ -150,7 +150,7 @@ class Issuance:
 
     def _end(self, error: BaseException) -> None:
         order_url = getattr(error, "order_url", None) or current.order()
-        self._engine.emit(events.OrderFailed(order=order_url, reason=str(error)))
+        self._engine.emit(events.OrderFailed(order=order_url, reason=told(error)))
 
     # newOrder, RFC 8555 §7.4
 

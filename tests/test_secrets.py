@@ -6,7 +6,7 @@ import base64
 import logging
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,17 @@ from acmez_testkit import Answer, Drop, LoseAnswer, Problem, Truncate
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from acmez import CertificateSpec, Challenge, ChallengesFailed, Client, DefaultRetry, Route, events
+from acmez import (
+    CertificateSpec,
+    Challenge,
+    ChallengesFailed,
+    Client,
+    DefaultRetry,
+    PluginManager,
+    Route,
+    events,
+    hookimpl,
+)
 from acmez.acme import ExternalAccount
 from acmez.acme.scope import CancelScope
 from acmez.cli.progress import JsonLines, Lines
@@ -246,6 +256,26 @@ def test_a_plugin_that_raises_them_for_a_batch_gets_none_told(
         client.obtain([NAME, "mail.example.org"])
     ear.told.append("".join(traceback.format_exception(raised.value)))
     assert betrayed(ear.secrets, ear.everything(client, capsys)) == set()
+
+
+class Leaky:
+    """A plugin whose hook tells what it was asked about."""
+
+    @hookimpl
+    def acmez_choose_challenge(self, challenges: Sequence[Challenge]) -> Challenge | None:
+        raise RuntimeError(f"which one?\x1b[2J {', '.join(each.key_authorization for each in challenges)}")
+
+
+def test_a_hook_that_raises_them_gets_none_told(start: Start, ear: Ear, capsys: pytest.CaptureFixture[str]):
+    lab = start()
+    plugins = PluginManager(discover=False).register(Leaky(), "leaky")
+    client = lab.client(WebSolver(web=lab.web), plugins=plugins, on_event=ear.hear)
+    with pytest.raises(RuntimeError, match="which one") as raised:  # it is the plugin's own, and stays as it is
+        client.obtain([NAME])
+    ear.secrets["key authorization"] = {str(raised.value).rpartition(" ")[2]}
+    text = ear.everything(client, capsys)
+    assert "which one?\ufffd[2J <key authorization>" in text
+    assert betrayed(ear.secrets, text) == set()
 
 
 @pytest.mark.parametrize("action", [Drop(), LoseAnswer(), Truncate(10), Answer(200, b"<html>"), Problem("malformed")])
