@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from acmez.acme.errors import ConnectError, LostAnswer, TransportError
+from acmez.acme.retry import DefaultRetry, Failure, FailureKind, RetryPolicy
 from acmez.acme.scope import CancelScope
 from acmez.acme.wire import JSON, printable
 
@@ -20,11 +23,12 @@ if TYPE_CHECKING:
     from acmez.acme.transport import Response, Transport
     from acmez.acme.trust import Trust
 
-_ATTEMPTS = 4
-_FIRST_PAUSE = 0.5
-_LONGEST_PAUSE = 30.0
-BUSY = frozenset({429, 502, 503, 504})
 _LARGEST = 64 * 1024 * 1024  # some servers know no other way to read a record than to send the whole zone
+_HARMLESS = {FailureKind.CONNECT, FailureKind.RATE_LIMITED}  # the provider has not acted
+
+
+#: Makes calls again that failed in a way that may pass; less often than a CA's, for another solver may do.
+RETRY: RetryPolicy = DefaultRetry(attempts=4, first_delay=1.0, max_delay=30.0)
 
 
 class ApiError(DnsError):
@@ -33,12 +37,24 @@ class ApiError(DnsError):
     Attributes:
         status: of HTTP; 0: there was no answer.
         answer: what came with it, as JSON; `None` if it was none.
+        kind: how it failed, if that may pass; `None`: it will not.
+        retry_after: seconds that the provider asks to wait.
     """
 
-    def __init__(self, message: str, *, status: int = 0, answer: JSON = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        answer: JSON = None,
+        kind: FailureKind | None = None,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.answer = answer
+        self.kind = kind
+        self.retry_after = retry_after
 
 
 class Api:
@@ -49,7 +65,6 @@ class Api:
         headers: of every request; credentials among them are neither logged nor shown.
         trust: what vouches for the server: a PEM file, say; `None`: the system's trust store.
         timeout: seconds for each request.
-        busy: the HTTP statuses after which a call is made again.
     """
 
     def __init__(
@@ -59,13 +74,11 @@ class Api:
         headers: Mapping[str, str],
         trust: Trust = None,
         timeout: float = 30.0,
-        busy: Collection[int] = BUSY,
     ) -> None:
         self.url = url.rstrip("/")
         self._headers = {"accept": "application/json", "user-agent": "acmez", **headers}
         self._trust = trust
         self._timeout = timeout
-        self._busy = busy
 
     @contextmanager
     def connected(self, scope: CancelScope) -> Iterator[Calls]:
@@ -74,7 +87,7 @@ class Api:
 
         timeouts = Timeouts(connect=min(10.0, self._timeout), read=self._timeout, total=self._timeout)
         with Transport(trust=self._context, timeouts=timeouts, max_body=_LARGEST, allow_http=True) as transport:
-            yield Calls(self.url, self._headers, transport, scope, self._busy)
+            yield Calls(self.url, self._headers, transport, scope)
 
     @cached_property
     def _context(self) -> ssl.SSLContext:
@@ -86,19 +99,11 @@ class Api:
 class Calls:
     """Calls of an API, by threads that share connections."""
 
-    def __init__(
-        self,
-        url: str,
-        headers: Mapping[str, str],
-        transport: Transport,
-        scope: CancelScope,
-        busy: Collection[int] = BUSY,
-    ) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str], transport: Transport, scope: CancelScope) -> None:
         self._url = url
         self._headers = headers
         self._transport = transport
         self._scope = scope
-        self._busy = busy
 
     def __call__(
         self,
@@ -108,34 +113,53 @@ class Calls:
         *,
         accept: Collection[int] = range(200, 300),
         patient: bool = True,
+        repeatable: bool = True,
     ) -> tuple[int, JSON]:
-        """Make a call, and again if the server is busy; return the HTTP status and the JSON of the answer.
+        """Make a call, and again as often as the retry policy allows; return HTTP status and JSON of the answer.
 
         Args:
             accept: the statuses that are no error.
             patient: whether to make it again at all; what rests on an earlier answer is soon of no use.
+            repeatable: whether to make it again although the provider may have acted on it.
 
         Raises:
             ApiError: the answer has another status or is no JSON, or there is none.
             Cancelled: the scope ended.
         """
-        attempts = _ATTEMPTS if patient else 1
-        for attempt in range(attempts):
-            last = attempt == attempts - 1
-            pause = _FIRST_PAUSE * 2**attempt
+        failed: Counter[FailureKind] = Counter()
+        began = time.monotonic()
+        while True:
             try:
-                response = self._send(method, path, body)
-            except ConnectError as error:
-                if last:
-                    raise ApiError(f"{self._url}: {_reason(error)}") from error
-            except TransportError as error:
-                raise ApiError(f"{self._url}: {_reason(error)}") from error
-            else:
-                if last or response.status not in self._busy:
-                    return self._read(response, accept)
-                pause = min(response.retry_after or pause, _LONGEST_PAUSE)
-            self._scope.sleep(pause)
-        raise AssertionError("unreachable")
+                return self._once(method, path, body, accept)
+            except ApiError as error:
+                harmless = repeatable or error.kind in _HARMLESS
+                if error.kind is None or not patient or not harmless:
+                    raise
+                failed[error.kind] += 1
+                failure = Failure(
+                    kind=error.kind,
+                    operation=f"{method} {path.partition('?')[0]}",
+                    attempt=failed.total(),
+                    alike=failed[error.kind],
+                    elapsed=time.monotonic() - began,
+                    remaining=self._scope.remaining(),
+                    retry_after=error.retry_after,
+                    error=error,
+                )
+                delay = RETRY.next_delay(failure)
+                if delay is None:
+                    raise
+            self._scope.sleep(delay)
+
+    def _once(self, method: str, path: str, body: JSON, accept: Collection[int]) -> tuple[int, JSON]:
+        try:
+            response = self._send(method, path, body)
+        except TransportError as error:
+            kind = FailureKind.TIMEOUT if error.timed_out else FailureKind.LOST_ANSWER
+            if isinstance(error, ConnectError):
+                kind = FailureKind.CONNECT
+            raise ApiError(f"{self._url}: {_reason(error)}", kind=kind) from error
+        return self._read(response, accept)
 
     def _send(self, method: str, path: str, body: JSON) -> Response:
         headers = dict(self._headers)
@@ -158,10 +182,18 @@ class Calls:
                 f"{self._url}: HTTP status {response.status}: {told or 'no reason given'}",
                 status=response.status,
                 answer=answer,
+                kind=_kind(response.status),
+                retry_after=response.retry_after,
             )
         if not readable:
             raise ApiError(f"{self._url}: the answer is not JSON", status=response.status)
         return response.status, answer
+
+
+def _kind(status: int) -> FailureKind | None:
+    if status in {429, 503}:
+        return FailureKind.RATE_LIMITED
+    return FailureKind.SERVER_ERROR if status >= 500 and status != 501 else None
 
 
 def _reason(error: TransportError) -> str:

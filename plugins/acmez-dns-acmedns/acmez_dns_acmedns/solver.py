@@ -12,6 +12,7 @@ from typing import ClassVar
 from acmez.acme.challenge import ChallengeType
 from acmez.acme.challenges import TxtRecord, txt_record
 from acmez.acme.errors import InputError
+from acmez.acme.wire import JSON
 from acmez.dns import DnsError, DnsOptions, RecordFinder
 from acmez.dns.api import Api, ApiError
 from acmez.dns.checks import check_seconds, check_url
@@ -129,7 +130,8 @@ class AcmeDnsSolver:
         if not self.server_url or self._file is None:
             raise AccountError(f"{domain}: has no account, and 'server_url' does not say where to register one")
         with self._api(self.server_url).connected(scope) as call:
-            answer = call("POST", "/register", {"allowfrom": self.allow_from} if self.allow_from else {})[1]
+            wish: JSON = {"allowfrom": list[JSON](self.allow_from)} if self.allow_from else {}
+            _, answer = call("POST", "/register", wish, repeatable=False)
         told = Account.from_json(answer, self.server_url)
         account = Account(told.username, told.password, told.subdomain, told.fulldomain, self.server_url)
         self._file.put(domain, account)
@@ -154,7 +156,7 @@ class AcmeDnsSolver:
         credentials = {"x-api-user": account.username, "x-api-key": str(account.password)}
         try:
             with self._api(server, credentials).connected(scope) as call:
-                call("POST", "/update", {"subdomain": account.subdomain, "txt": record.value})
+                call("POST", "/update", {"subdomain": account.subdomain, "txt": record.value}, repeatable=False)
         except ApiError as error:
             hint = " (is the account's password right, and may this machine use it?)" if error.status == 401 else ""
             raise ApiError(f"{record.name}: {error}{hint}", status=error.status, answer=error.answer) from error

@@ -11,6 +11,7 @@ from acmez_dns_acmedns import Account, AccountError, AcmeDnsSolver
 from acmez import Client, Route
 from acmez.acme.challenges import txt_record
 from acmez.acme.errors import Cancelled, InputError
+from acmez.acme.retry import DefaultRetry
 from acmez.csr import certificate_names
 from acmez.dns.api import ApiError
 from acmez.journal import Journal
@@ -103,7 +104,7 @@ def test_what_a_crash_left_is_swept_without_a_word(solver, challenge_for, tmp_pa
 class TestFailures:
     @pytest.fixture(autouse=True)
     def impatient(self, monkeypatch):
-        monkeypatch.setattr("acmez.dns.api._FIRST_PAUSE", 0.01)
+        monkeypatch.setattr("acmez.dns.api.RETRY", DefaultRetry(attempts=4, first_delay=0.01))
 
     def test_a_server_that_is_busy_is_asked_again(self, server, solver, account, challenge_for, scope):
         server.faults = [Reply(503, {}), Reply(429, {}, {"Retry-After": "0"})]

@@ -6,6 +6,7 @@ import pytest
 
 from acmez.acme.challenges import txt_record
 from acmez.acme.errors import Cancelled
+from acmez.acme.retry import DefaultRetry
 from acmez.dns.api import ApiError
 from acmez.options import Secret
 from tests.dns.contract import DnsSolverContract, value_of
@@ -14,7 +15,7 @@ from tests.dns.fake_api import Reply
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr("acmez.dns.api._FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("acmez.dns.api.RETRY", DefaultRetry(attempts=4, first_delay=0.01))
 
 
 class TestContract(DnsSolverContract):
@@ -115,7 +116,7 @@ class TestRefusals:
         assert self.told(solver, challenge_for("example.test"), scope).endswith("the answer is not JSON")
 
     def test_a_server_that_fails(self, provider, solver, challenge_for, scope):
-        provider.faults = [Reply(500, b"internal\x1b error")]
+        provider.faults = [Reply(500, b"internal\x1b error")] * 4
         message = self.told(solver, challenge_for("example.test"), scope)
         assert message.endswith("HTTP status 500: internal\N{REPLACEMENT CHARACTER} error")
 

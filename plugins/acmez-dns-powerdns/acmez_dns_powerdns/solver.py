@@ -15,7 +15,7 @@ from acmez.dns.locks import ZoneLocks
 from acmez.options import Secret
 from acmez.protocols import CancelScope, Challenge, Handle
 
-from .zones import BUSY_STATUSES, Abilities, Zones
+from .zones import Abilities, Zones
 
 
 @dataclass
@@ -65,7 +65,6 @@ class PowerDnsSolver:
             headers={"x-api-key": str(self.api_key)},
             trust=self.trust,
             timeout=self.timeout,
-            busy=BUSY_STATUSES,
         )
 
     @classmethod

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 from acmez.acme.scope import CancelScope
 from acmez.acme.wire import JSON, JSONObject
 from acmez.dns import ZoneRecord, by_zone
-from acmez.dns.api import BUSY, ApiError, Calls
+from acmez.dns.api import ApiError, Calls
 from acmez.dns.locks import ZoneLocks
 from acmez.dns.texts import unquoted
 
@@ -24,8 +24,6 @@ _HINTS = {
     405: "this is no API of PowerDNS",
 }
 
-# A change beside another one fails with 500 with SQLite ("database is locked"); none is made by halves.
-BUSY_STATUSES = BUSY | {500}
 _LOOKS = 40
 _LEAST_PAUSE = 0.2  # seconds in which a process that read before we wrote has surely written
 _LONGEST_PAUSE = 5.0
@@ -117,6 +115,7 @@ class Zones:
         look again when it must have written, and until two looks show the same.
         """
         expected: _Names | None = None
+        failure: ApiError | None = None
         for _ in range(_LOOKS):
             began = time.monotonic()
             with self._locks.hold(zone, self._scope):
@@ -124,12 +123,12 @@ class Zones:
                 after = {name: edit(before[name], part) for name, part in names.items()}
                 wrong = any(before[name].texts != after[name].texts for name in names)
                 if wrong:
-                    self._write(zone, before, after, primary=primary)
+                    failure = self._write(zone, before, after, primary=primary)
             if not wrong and (expected is None or self._abilities.single_values or _same(before, expected)):
                 return
             expected = after
             self._pause(time.monotonic() - began)
-        raise ApiError(f"zone {zone!r}: somebody undoes each change of {', '.join(map(repr, names))}")
+        raise failure or ApiError(f"zone {zone!r}: somebody undoes each change of {', '.join(map(repr, names))}")
 
     def _pause(self, took: float) -> None:
         """Wait until whoever is not much slower than we were must have written."""
@@ -152,8 +151,8 @@ class Zones:
                     values[name.rstrip(".").lower()] = _Values(ttl, known)
         return values, str(found.get("kind")).lower() in _PRIMARY
 
-    def _write(self, zone: str, before: _Names, after: _Names, *, primary: bool) -> None:
-        """Make what is *before* what shall be *after*; at a busy server, or one that is older than thought, do not."""
+    def _write(self, zone: str, before: _Names, after: _Names, *, primary: bool) -> ApiError | None:
+        """Make what is *before* what shall be *after*; return why not, if that may pass."""
         single = self._abilities.single_values
         changes = _single_changes if single else _replacements
         sets: list[JSON] = [each for name in after for each in changes(name, before[name], after[name])]
@@ -162,19 +161,22 @@ class Zones:
         except ApiError as error:
             if single and error.status == 422 and "hangetype" in str(error):
                 self._abilities.single_values = False
-            elif single or error.status not in BUSY_STATUSES:
+            elif single or error.kind is None:
                 raise
-            return
+            return error
         if self._notify and primary:
             with suppress(ApiError):  # the zone is right; its secondaries look for themselves later
-                self._call("PUT", f"{_path(zone)}/notify")
+                self._call("PUT", f"{_path(zone)}/notify", patient=False)
+        return None
 
     def _asked(self, method: str, zone: str, path: str, body: JSON = None, *, patient: bool = True) -> JSON:
         try:
             return self._call(method, path, body, patient=patient)[1]
         except ApiError as error:
             hint = f" ({_HINTS[error.status]})" if error.status in _HINTS else ""
-            raise ApiError(f"zone {zone!r}: {error}{hint}", status=error.status, answer=error.answer) from error
+            raise ApiError(
+                f"zone {zone!r}: {error}{hint}", status=error.status, answer=error.answer, kind=error.kind
+            ) from error
 
 
 def _path(zone: str) -> str:

@@ -7,6 +7,7 @@ from acmez_dns_powerdns import PowerDnsSolver
 
 from acmez.acme.challenges import txt_record
 from acmez.acme.errors import Cancelled
+from acmez.acme.retry import DefaultRetry
 from acmez.dns import DnsOptions
 from acmez.dns.api import ApiError
 from acmez.options import Secret
@@ -71,13 +72,13 @@ class TestRefusals:
         assert "Conflicts with pre-existing RRset" in message
 
     def test_a_server_where_nothing_listens(self, make_solver, challenge_for, scope, monkeypatch):
-        monkeypatch.setattr("acmez.dns.api._FIRST_PAUSE", 0.01)
+        monkeypatch.setattr("acmez.dns.api.RETRY", DefaultRetry(attempts=4, first_delay=0.01))
         message = self.told(make_solver(url="http://127.0.0.1:1"), challenge_for("www.example.test"), scope)
         assert "127.0.0.1:1" in message
         assert "no answer" in message
 
     def test_a_server_that_fails(self, make_solver, challenge_for, scope, monkeypatch):
-        monkeypatch.setattr("acmez.dns.api._FIRST_PAUSE", 0.01)
+        monkeypatch.setattr("acmez.dns.api.RETRY", DefaultRetry(attempts=4, first_delay=0.01))
         with FakeApi(lambda _: Reply(500, {"error": "backend down"})).running() as server:
             solver = make_solver(url=server.url, dns=DnsOptions(cname="never", zones=["example.test"]))
             message = self.told(solver, challenge_for("www.example.test"), scope)
@@ -85,7 +86,7 @@ class TestRefusals:
         assert len(server.seen) == 4
 
     def test_a_server_that_stands_still(self, provider, make_solver, challenge_for, scope, monkeypatch):
-        monkeypatch.setattr("acmez.dns.api._FIRST_PAUSE", 0.01)
+        monkeypatch.setattr("acmez.dns.api.RETRY", DefaultRetry(attempts=4, first_delay=0.01))
         solver = make_solver(timeout=0.2, dns=DnsOptions(cname="never", zones=["example.test"]))
         with provider.stopped():
             assert "no answer" in self.told(solver, challenge_for("www.example.test"), scope)
@@ -106,7 +107,7 @@ def test_values_of_one_name_that_two_zones_share_by_aliases_are_all_kept(provide
 
 
 def test_a_change_that_met_another_one_is_made_again(challenge_for, scope, monkeypatch):
-    monkeypatch.setattr("acmez.dns.api._FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("acmez.dns.api.RETRY", DefaultRetry(attempts=4, first_delay=0.01))
     with NewerServer("example.test").running() as server:
         solver = PowerDnsSolver(
             server.url, Secret("secret-of-the-tests"), dns=DnsOptions(cname="never", zones=["example.test"])

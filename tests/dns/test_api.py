@@ -1,0 +1,101 @@
+"""Calls of a provider's API go through a retry policy, as requests to a CA do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import pytest
+
+from acmez.acme.retry import Failure
+from acmez.acme.scope import CancelScope
+from acmez.dns.api import Api, ApiError
+from tests.dns.fake_api import FakeApi, Reply
+from tests.dns.fixtures import scope
+
+__all__ = ["scope"]
+
+FINE = Reply(200, {"fine": True})
+
+
+@dataclass
+class Policy:
+    """Allows two tries, and remembers what it was asked."""
+
+    name: ClassVar[str] = "two"
+
+    asked: list[Failure] = field(default_factory=list)
+
+    def next_delay(self, failure: Failure) -> float | None:
+        self.asked.append(failure)
+        return 0.0 if failure.alike < 2 else None
+
+
+@pytest.fixture
+def policy(monkeypatch: pytest.MonkeyPatch) -> Policy:
+    made = Policy()
+    monkeypatch.setattr("acmez.dns.api.RETRY", made)
+    return made
+
+
+@pytest.fixture
+def server() -> Iterator[FakeApi]:
+    with FakeApi(lambda _: FINE).running() as running:
+        yield running
+
+
+def call(
+    server: FakeApi, scope: CancelScope, method: str = "POST", *, patient: bool = True, repeatable: bool = True
+) -> object:
+    with Api(server.url, headers={"authorization": "t0ken"}, timeout=0.3).connected(scope) as calls:
+        return calls(method, "/thing?secret=1", {}, patient=patient, repeatable=repeatable)[1]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(429, "rate-limited"), (503, "rate-limited"), (500, "server-error"), (504, "server-error")]
+)
+def test_what_may_pass_is_asked_again(server, policy, scope, status, kind):
+    server.faults = [Reply(status, {"error": "later"}, {"Retry-After": "7"})]
+    assert call(server, scope) == {"fine": True}
+    (failure,) = policy.asked
+    assert (failure.kind, failure.operation, failure.attempt, failure.retry_after) == (kind, "POST /thing", 1, 7.0)
+    assert str(failure.error) == f'{server.url}: HTTP status {status}: {{"error": "later"}}'
+
+
+def test_until_the_policy_has_had_enough(server, policy, scope):
+    server.faults = [Reply(503, {})] * 5
+    with pytest.raises(ApiError, match="HTTP status 503"):
+        call(server, scope)
+    assert len(server.seen) == 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 501])
+def test_what_will_not_pass_is_not(server, policy, scope, status):
+    server.faults = [Reply(status, {})]
+    with pytest.raises(ApiError, match=f"HTTP status {status}"):
+        call(server, scope)
+    assert policy.asked == []
+
+
+@pytest.mark.parametrize(("method", "kind"), [("GET", "connect"), ("POST", "timeout")])
+def test_a_server_that_does_not_answer_in_time_is_asked_again(server, policy, scope, method, kind):
+    server.hang.clear()
+    with pytest.raises(ApiError, match="no answer"):
+        call(server, scope, method)
+    assert [failure.kind for failure in policy.asked] == [kind] * 2
+
+
+@pytest.mark.parametrize(("reply", "tries"), [(Reply(500, {}), 1), (Reply(429, {}), 2)])
+def test_what_must_not_be_done_twice_is_asked_again_if_nothing_was_done(server, policy, scope, reply, tries):
+    server.faults = [reply] * 2
+    with pytest.raises(ApiError):
+        call(server, scope, repeatable=False)
+    assert len(server.seen) == tries
+
+
+def test_a_call_without_patience_is_made_once(server, policy, scope):
+    server.faults = [Reply(503, {})]
+    with pytest.raises(ApiError):
+        call(server, scope, patient=False)
+    assert policy.asked == []
