@@ -26,7 +26,7 @@ def of_certbot(player: Player) -> None:
     members = {"n": public.n, "e": public.e, "d": numbers.d, "p": numbers.p, "q": numbers.q}
     members |= {"dp": numbers.dmp1, "dq": numbers.dmq1, "qi": numbers.iqmp}
     jwk = {name: b64encode(value.to_bytes((value.bit_length() + 7) // 8)) for name, value in members.items()}
-    folder = f"/etc/letsencrypt/accounts/{_CA}/directory/0123456789abcdef0123456789abcdef"
+    folder = f"/etc/letsencrypt/accounts/{_CA}/directory/0123456789abcdef"
     player.place.write(f"{folder}/private_key.json", json.dumps({**jwk, "kty": "RSA"}))
     _register(key)
 

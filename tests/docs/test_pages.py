@@ -75,6 +75,17 @@ def test_messages_are_those_of_the_code(path: Path):
     assert last or path.name == "index.md"
 
 
+@pytest.mark.parametrize("path", OURS, ids=name_of)
+def test_links_lead_somewhere(path: Path):
+    text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+    for link, anchor in re.findall(r"\]\((?!https://)([^)#]*)(?:#([^)]*))?\)", text):
+        target = path.parent / link
+        assert target.exists(), link
+        if anchor:
+            titles = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
+            assert anchor in [title.lower().replace(" ", "-").replace("`", "") for title in titles]
+
+
 @pytest.mark.parametrize("path", LOOKED_AT, ids=name_of)
 def test_every_block_is_right(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     place = Place(tmp_path, monkeypatch)
