@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import importlib.util
+import tomllib
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ from acmez.plugins import PluginManager
 LEVELS: Mapping[str, str] = MappingProxyType(
     {"debug": "DEBUG", "info": "INFO", "warning": "WARNING", "error": "ERROR", "exception": "ERROR"}
 )
+ROOT = Path(__file__).resolve().parents[2]
 _WIDTH = 84
 
 
@@ -82,6 +84,17 @@ def option_table(options: Iterable[Option]) -> str:
         for each in options
     ]
     return _markdown_table(("option", "takes", "default", "meaning"), rows)
+
+
+def plugins() -> str:
+    """Every distribution of a plugin, with a link to its page and what it is."""
+    folders = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
+    return "\n\n".join(f"[{folder.name}](/plugins/{folder.name}.md)\n: {_description(folder)}" for folder in folders)
+
+
+def _description(folder: Path) -> str:
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return str(project["description"])
 
 
 def commands() -> str:

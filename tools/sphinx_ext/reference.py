@@ -40,6 +40,7 @@ PARTS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "errors": generated.errors,
         "events": generated.events,
         "loggers": generated.loggers,
+        "plugins": generated.plugins,
     }
 )
 
