@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import itertools
 import os
@@ -36,6 +37,7 @@ from acmez.acme import (
     Transport,
     TransportError,
 )
+from acmez.acme.connection import TLSConnection
 from acmez.acme.errors import Stage
 from acmez.acme.trust import Trust, ssl_context
 from tests.acme.proxy import LoopbackProxy
@@ -349,6 +351,24 @@ class TestFailures:
         ):
             post(transport, f"https://127.0.0.1:{listener.getsockname()[1]}/")
         assert (caught.value.stage, caught.value.timed_out) == (Stage.CONNECT, True)
+
+    def test_a_server_that_is_gone_before_the_handshake_leaves_no_socket_open(
+        self, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
+    ):
+        def connected(connection: TLSConnection) -> socket.socket:
+            sock = connect(connection)
+            listener.accept()[0].close()
+            reset.wait(0.05)
+            return sock
+
+        connect, reset = TLSConnection._new_conn, threading.Event()
+        monkeypatch.setattr(TLSConnection, "_new_conn", connected)
+        with socket.create_server(("127.0.0.1", 0)) as listener, opened(authority) as transport:
+            # Accepted sockets inherit it: closing them resets the connection.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            with pytest.raises(ConnectError):
+                post(transport, f"https://127.0.0.1:{listener.getsockname()[1]}/")
+        gc.collect()  # which would warn
 
     def test_connecting_that_never_ends_is_given_up(self, authority: trustme.CA):
         with (
