@@ -4,39 +4,70 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
+from types import MappingProxyType
 
 import click
 
-_COMMANDS = {
-    "obtain": "obtaining",
-    "resume": "obtaining",
-    "sweep": "sweeping",
-    "check": "configuration",
-    "register": "account",
-    "revoke": "certificates",
-    "renewal-info": "certificates",
-    "plugins": "configuration",
-    "providers": "providers",
-    "options": "configuration",
-    "schema": "configuration",
-    "explain": "explaining",
-    "new-plugin": "new_plugin",
-    "demo": "demonstration",
-}
+#: The commands in the order of `--help`, below its headings, and the modules in which they are.
+SECTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "Certificates": {
+            "obtain": "obtaining",
+            "resume": "obtaining",
+            "sweep": "sweeping",
+            "renewal-info": "certificates",
+            "revoke": "certificates",
+        },
+        "The account": {"register": "account", "account": "account"},
+        "The configuration": {
+            "check": "configuration",
+            "plugins": "configuration",
+            "providers": "providers",
+            "options": "configuration",
+            "schema": "configuration",
+        },
+        "Help": {"explain": "explaining", "completion": "completing", "demo": "demonstration"},
+        "For authors of plugins": {"new-plugin": "new_plugin"},
+    }
+)
+_MODULES = {name: module for commands in SECTIONS.values() for name, module in commands.items()}
+
+#: What the command returns, in words.
+EXIT_CODES: Mapping[int, str] = MappingProxyType(
+    {
+        0: "done",
+        1: "failed, or a part of it failed",
+        2: "wrong use, or a wrong configuration",
+        75: "the CA asks to come back later; the message says when",
+        130: "interrupted by Ctrl-C (143: by SIGTERM), after cleaning up",
+    }
+)
 
 
 class _Lazy(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return list(_MODULES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in _MODULES:
             return None
-        module = import_module(f".{_COMMANDS[cmd_name]}", __package__)
+        module = import_module(f".{_MODULES[cmd_name]}", __package__)
         command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, _MODULES))
+        for title, names in SECTIONS.items():
+            commands = [(name, self.get_command(ctx, name)) for name in names]
+            rows = [(name.ljust(width), command.get_short_help_str(100)) for name, command in commands if command]
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .completing import certificate_files, files_or
 from .parameters import FILE, config_option, json_option
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _REASONS = {
 
 @click.command(short_help="Revoke a certificate.")
 @config_option
-@click.argument("certificate", type=FILE)
+@click.argument("certificate", type=FILE, shell_complete=files_or(certificate_files))
 @click.option("--reason", type=click.Choice(list(_REASONS)), help="Why (RFC 5280 §5.3.1).")
 @click.option("--key", type=FILE, metavar="KEY.pem", help="Ask with the certificate's own key, not with the account.")
 def revoke(config: Path, certificate: Path, reason: str | None, key: Path | None) -> None:
@@ -50,7 +51,7 @@ def revoke(config: Path, certificate: Path, reason: str | None, key: Path | None
 
 @click.command("renewal-info", short_help="Ask when to renew certificates.")
 @config_option
-@click.argument("certificates", type=FILE, nargs=-1)
+@click.argument("certificates", type=FILE, nargs=-1, shell_complete=files_or(certificate_files))
 @json_option
 def renewal_info(config: Path, certificates: tuple[Path, ...], *, as_json: bool) -> int:
     """Ask the CA when it wants CERTIFICATES (PEM files) to be renewed (RFC 9773).

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .completing import completing, component_names
 from .parameters import FILE, json_option, plugins_of, plugins_option, print_table
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _as_json(info: PluginInfo) -> dict[str, object]:
 
 
 @click.command(short_help="List the options of a component.")
-@click.argument("name")
+@click.argument("name", shell_complete=completing(component_names))
 @json_option
 @plugins_option
 def options(name: str, *, as_json: bool, config: Path | None) -> None:

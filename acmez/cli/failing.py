@@ -14,7 +14,7 @@ import click
 
 from acmez.acme.authorities import recognise
 from acmez.acme.errors import AcmeError, Cancelled, InputError
-from acmez.acme.problem import ExternalAccountRequired, ProblemError
+from acmez.acme.problem import ExternalAccountRequired, ProblemError, UserActionRequired
 from acmez.acme.scope import CancelScope
 from acmez.errors import ConfigError, PluginError, TryAgainLater
 
@@ -76,6 +76,10 @@ def hints(error: Exception) -> list[str]:
         found.append(f"try again after {later.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
     if isinstance(error, ExternalAccountRequired):
         found.append("the CA binds accounts to its customers: put what it gave you into [account] as eab = {...}")
+    if isinstance(error, UserActionRequired):
+        terms = error.terms_of_service
+        found.append(f"the terms are at {terms}" if terms else "the terms are named in the CA's directory")
+        found.append("to agree: acmez account --agree; for a new account terms_of_service_agreed = true in [account]")
     return found
 
 

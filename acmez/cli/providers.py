@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .completing import completing, provider_names
 from .parameters import json_option, plugins_of, plugins_option, print_table
 
 if TYPE_CHECKING:
@@ -31,18 +32,32 @@ class Offer:
 
 
 @click.command(short_help="List the DNS providers that can be used.")
+@click.argument("provider", required=False, shell_complete=completing(provider_names))
 @json_option
 @plugins_option
-def providers(*, as_json: bool, config: Path | None) -> None:
-    """List the DNS providers that the installed plugins reach, and the plugin that brings each."""
+def providers(provider: str | None, *, as_json: bool, config: Path | None) -> None:
+    """List the DNS providers that the installed plugins reach, and the plugin that brings each; or PROVIDER alone."""
     found, notes = offers(plugins_of(config))
+    if provider is not None:
+        found = _only(found, provider)
     if as_json:
         click.echo(json.dumps([asdict(offer) for offer in found], indent=2))
     else:
         print_table(("provider", "solver", "plugin"), [(each.provider, each.solver, each.plugin) for each in found])
-        click.echo(f"{len({offer.provider for offer in found})} DNS providers")
+        if provider is None:
+            click.echo(f"{len({offer.provider for offer in found})} DNS providers")
     for note in notes:
         click.echo(f"note: {note}", err=True)
+
+
+def _only(found: list[Offer], provider: str) -> list[Offer]:
+    from acmez.errors import PluginNotFoundError
+    from acmez.hints import did_you_mean
+
+    names = sorted({offer.provider for offer in found})
+    if provider not in names:
+        raise PluginNotFoundError(f"no installed plugin reaches {provider!r}{did_you_mean(provider, names)}")
+    return [offer for offer in found if offer.provider == provider]
 
 
 def offers(manager: PluginManager) -> tuple[list[Offer], list[str]]:

@@ -8,10 +8,12 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import click
 import jsonschema
 import pytest
 
 from acmez.acme.problem import ExternalAccountRequired, Problem, RateLimited
+from acmez.cli.app import EXIT_CODES, cli
 from acmez.cli.failing import exit_code, hints
 from acmez.errors import TryAgainLater
 
@@ -25,12 +27,57 @@ WATCHING = "from acmez.hookspecs import hookimpl\n@hookimpl\ndef acmez_event(eve
 def test_help_names_every_command(acmez: Command):
     done = acmez("--help")
     assert done.code == 0
-    commands = done.out.partition("Commands:\n")[2].splitlines()
-    assert [line.split()[0] for line in commands] == [
-        "obtain", "resume", "sweep", "check", "register", "revoke", "renewal-info", "plugins", "providers", "options",
-        "schema", "explain", "new-plugin", "demo",
+    titles, commands = [], []
+    for line in done.out.partition("Certificates:")[2].partition("Exit codes:")[0].splitlines():
+        if line.startswith("  "):
+            commands.append(line.split()[0])
+            assert line.endswith(".")
+            assert not line.endswith("...")
+        elif line:
+            titles.append(line)
+    assert commands == [
+        "obtain", "resume", "sweep", "renewal-info", "revoke", "register", "account", "check", "plugins", "providers",
+        "options", "schema", "explain", "completion", "demo", "new-plugin",
     ]  # fmt: skip
-    assert all(line.endswith(".") and not line.endswith("...") for line in commands)
+    assert titles == ["The account:", "The configuration:", "Help:", "For authors of plugins:"]
+
+
+def commands() -> dict[str, click.Command]:
+    context = click.Context(cli)
+    found = {name: cli.get_command(context, name) for name in cli.list_commands(context)}
+    return {name: command for name, command in found.items() if command is not None}
+
+
+@pytest.mark.parametrize("name", commands())
+def test_every_option_is_documented_and_means_the_same_everywhere(name: str):
+    command = commands()[name]
+    assert command.help
+    assert command.short_help
+    meanings = {"--config": "-c", "--quiet": "-q", "--yes": "-y", "--kind": "-k", "--directory": "-d"}
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.name
+            assert parameter.help.endswith(".")
+            long, *short = sorted(parameter.opts, key=len, reverse=True)
+            assert short == ([meanings[long]] if long in meanings else []), parameter.opts
+
+
+def test_exit_codes_are_told(acmez: Command):
+    told = " ".join(acmez("--help").out.partition("Exit codes:")[2].split())
+    for code, meaning in EXIT_CODES.items():
+        assert f"{code} {meaning}" in told
+
+
+def test_nothing_is_coloured_where_there_is_no_terminal(acmez: Command, home: Home):
+    file = home.configure(ONE)
+    for done in (
+        acmez("obtain", "-c", file),
+        acmez("plugins"),
+        acmez("options", "http-webroot"),
+        acmez("check", home.path / "nope.toml"),
+        acmez("obtian"),
+    ):
+        assert "\x1b" not in done.out + done.err
 
 
 def test_a_command_that_is_not_there(acmez: Command):
