@@ -277,8 +277,8 @@ class Solving:
         return now if moved else None
 
     def _after_refusal(self, subject: Subject, error: ProblemError) -> Challenge:
-        if error.status == 429:
-            raise error  # no word against this way: it is the account that has to wait
+        if error.status in (429, 503):
+            raise error  # no word against this way: the client has to wait
         now = self._answered_already(subject)
         if now is None and error.status != 409:  # 409: the CA is looking already
             raise StepFailed("respond", f"HTTP {error.status}: {error.problem}", error.problem)

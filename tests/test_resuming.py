@@ -128,11 +128,15 @@ def test_an_order_that_has_become_one_for_other_names_is_not_gone_on_with(
     assert "not gone on with: it is not for what was asked for; differing: evil.example" in caplog.text
 
 
-@pytest.mark.parametrize("headers", [{"Retry-After": "7200"}, {}], ids=["with time", "without"])
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [(429, {"Retry-After": "7200"}), (503, {"Retry-After": "7200"}), (429, {})],
+    ids=["limited", "busy", "for an unknown time"],
+)
 @pytest.mark.parametrize("request_", ["challenge", "finalize"])
-def test_an_order_that_met_a_rate_limit_goes_on(start: Start, request_: str, headers: dict[str, str]):
+def test_an_order_that_met_a_rate_limit_goes_on(start: Start, request_: str, status: int, headers: dict[str, str]):
     home = start()
-    home.lab.ca.faults.add(request_, Problem("rateLimited", status=429, headers=headers))
+    home.lab.ca.faults.add(request_, Problem("rateLimited", status=status, headers=headers))
     with home.process() as client, pytest.raises(TryAgainLater if headers else RateLimited):
         client.obtain([NAME])
     assert names_of(home.obtain()) == {NAME}
