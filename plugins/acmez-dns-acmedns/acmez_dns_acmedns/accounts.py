@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -49,7 +48,7 @@ class Account:
 
 
 class AccountFile:
-    """A JSON file: domain -> account; safe for threads of one process.
+    """A JSON file: domain -> account; let one process write at a time.
 
     Args:
         path: need not exist yet; it is written readable for its owner only.
@@ -57,7 +56,6 @@ class AccountFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = threading.Lock()
 
     def get(self, domain: str) -> Account | None:
         """Return the account of a domain.
@@ -70,13 +68,12 @@ class AccountFile:
 
     def put(self, domain: str, account: Account) -> None:
         """Keep an account; raises like `get`."""
-        with self._lock:
-            content = {**self._read(), domain: asdict(account)}
-            try:
-                text = json.dumps(content, indent=2) + "\n"
-                files.write(self._path, text.encode(), mode=0o600)  # it holds passwords
-            except OSError as error:
-                raise AccountError(f"{self._path}: {error.strerror or error}") from error
+        content = {**self._read(), domain: asdict(account)}
+        try:
+            text = json.dumps(content, indent=2) + "\n"
+            files.write(self._path, text.encode(), mode=0o600)  # it holds passwords
+        except OSError as error:
+            raise AccountError(f"{self._path}: {error.strerror or error}") from error
 
     def _read(self) -> Mapping[str, JSON]:
         try:

@@ -16,6 +16,7 @@ from acmez.acme.wire import JSON
 from acmez.dns import DnsError, DnsOptions, RecordFinder
 from acmez.dns.api import Api, ApiError
 from acmez.dns.checks import check_seconds, check_url
+from acmez.dns.locks import ZoneLocks
 from acmez.protocols import CancelScope, Challenge, Handle
 
 from .accounts import Account, AccountError, AccountFile
@@ -71,6 +72,7 @@ class AcmeDnsSolver:
         DnsOptions(resolvers=self.resolvers)
         self._file = None if self.storage is None else AccountFile(self.storage)
         self._lock = threading.Lock()
+        self._locks = ZoneLocks("acme-dns accounts")
         self._shown: dict[str, deque[str]] = {}
         self._new: set[str] = set()
 
@@ -129,14 +131,21 @@ class AcmeDnsSolver:
     def _register(self, domain: str, scope: CancelScope) -> Account:
         if not self.server_url or self._file is None:
             raise AccountError(f"{domain}: has no account, and 'server_url' does not say where to register one")
-        with self._api(self.server_url).connected(scope) as call:
-            wish: JSON = {"allowfrom": list[JSON](self.allow_from)} if self.allow_from else {}
-            _, answer = call("POST", "/register", wish, repeatable=False)
-        told = Account.from_json(answer, self.server_url)
-        account = Account(told.username, told.password, told.subdomain, told.fulldomain, self.server_url)
-        self._file.put(domain, account)
+        # One at a time, among all processes: each reads the file, and writes it whole.
+        with self._locks.hold(str(self.storage), scope):
+            account = self._file.get(domain)
+            if account is None:
+                account = self._registered(scope)
+                self._file.put(domain, account)
         self._new.add(account.subdomain)
         return account
+
+    def _registered(self, scope: CancelScope) -> Account:
+        wish: JSON = {"allowfrom": list[JSON](self.allow_from)} if self.allow_from else {}
+        with self._api(self.server_url).connected(scope) as call:
+            _, answer = call("POST", "/register", wish, repeatable=False)
+        told = Account.from_json(answer, self.server_url)
+        return Account(told.username, told.password, told.subdomain, told.fulldomain, self.server_url)
 
     def _is_delegated(self, name: str, target: str, scope: CancelScope) -> bool:
         """Whether the alias of an account that was made a moment ago is there; of all others that is taken for sure."""

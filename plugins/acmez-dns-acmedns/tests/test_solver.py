@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from acmez_dns_acmedns import Account, AccountError, AcmeDnsSolver
@@ -141,6 +142,22 @@ class TestRegistering:
         assert [each["allowfrom"] for each in server.users.values()] == [["127.0.0.0/8"]] * 2
         assert stat.S_IMODE(storage.stat().st_mode) == 0o600
         assert list(tmp_path.iterdir()) == [storage]
+
+    def test_several_processes_at_once_lose_none_and_register_none_twice(self, server, tmp_path, challenge_for, scope):
+        storage = tmp_path / "accounts.json"
+        challenges = [challenge_for(f"n{number % 6}.test") for number in range(12)]
+
+        def register(challenge):
+            # Solvers of their own share nothing but the file and its lock, as in processes of their own.
+            solver = AcmeDnsSolver(server_url=server.url, storage=storage, resolvers=[server.dns.where])
+            with pytest.raises(AccountError, match="registered with acme-dns"):
+                solver.present(challenge, scope)
+
+        with ThreadPoolExecutor(12) as pool:
+            list(pool.map(register, challenges))
+        kept = json.loads(storage.read_text())
+        assert sorted(kept) == [f"n{number}.test" for number in range(6)]
+        assert {each["username"] for each in kept.values()} == {*server.users}
 
     def test_then_they_are_used_in_another_process_too(self, server, tmp_path, challenge_for, scope):
         storage = tmp_path / "accounts.json"
