@@ -25,8 +25,12 @@ def main() -> None:
     given = options.parse_args()
     port = int(given.primary.rpartition(":")[2])
 
+    left = given.names
+
     def watch(event: events.Event) -> None:
-        if isinstance(event, events.ChallengePresented):
+        nonlocal left
+        left -= isinstance(event, events.ChallengePresented)
+        if isinstance(event, events.ChallengePresented) and not left:
             threading.Timer(given.late, notify, (given.secondary, port, ZONE)).start()
 
     def start() -> Obtain:
