@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 from acmez_http_webroot import WebrootSolver
 
-from acmez.protocols import CancelScope
+import acmez
+from acmez.csr import certificate_names
+from tests.pebble.fixtures import AnyCA
 from tests.pebble.ports import ReservedPorts
+from tests.pebble.processes import ServerProcess
 
 README = Path(__file__).parents[1] / "README.md"
 NGINX = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
@@ -44,43 +47,32 @@ def server_block(webroot: Path, port: int) -> str:
     return block.replace("/var/www/html", str(webroot)).replace("location / {", f"{hidden}\n location / {{")
 
 
-@pytest.fixture
-def fetch(tmp_path: Path, webroot: Path) -> Iterator[Fetch]:
+@contextmanager
+def nginx(folder: Path, webroot: Path, port: int) -> Iterator[Fetch]:
+    """Serve the web root, and yield what asks for a path."""
     if NGINX is None:
         pytest.skip("nginx is not installed (Debian: nginx-light)")
-    with ReservedPorts(1) as ports:
-        (port,) = ports.numbers
-        config = tmp_path / "nginx.conf"
-        config.write_text(MAIN.format(folder=tmp_path, server=server_block(webroot, port)))
-        server = subprocess.Popen([NGINX, "-e", "stderr", "-c", config], stderr=subprocess.PIPE)
+    config = folder / "nginx.conf"
+    config.write_text(MAIN.format(folder=folder, server=server_block(webroot, port)))
 
-        def get(path: str) -> tuple[int, str, bytes]:
-            connection = HTTPConnection("127.0.0.1", port, timeout=10)
-            try:
-                connection.request("GET", path, headers={"Host": "example.com"})
-                answer = connection.getresponse()
-                return answer.status, answer.getheader("Content-Type", ""), answer.read()
-            finally:
-                connection.close()
-
+    def get(path: str) -> tuple[int, str, bytes]:
+        connection = HTTPConnection("127.0.0.1", port, timeout=10)
         try:
-            wait_for(server, get)
-            yield get
+            connection.request("GET", path, headers={"Host": "example.com"})
+            answer = connection.getresponse()
+            return answer.status, answer.getheader("Content-Type", ""), answer.read()
         finally:
-            server.terminate()
-            server.communicate(timeout=10)
+            connection.close()
+
+    with ServerProcess([NGINX, "-e", "stderr", "-c", str(config)], folder / "log", {}, folder) as server:
+        server.wait_until(lambda: get("/"))
+        yield get
 
 
-def wait_for(server: subprocess.Popen[bytes], get: Fetch) -> None:
-    scope = CancelScope(20)
-    while True:
-        try:
-            get("/")
-        except ConnectionRefusedError:
-            assert server.poll() is None, "nginx did not start"
-            scope.sleep(0.02)
-        else:
-            return
+@pytest.fixture
+def fetch(tmp_path: Path, webroot: Path) -> Iterator[Fetch]:
+    with ReservedPorts(1) as ports, nginx(tmp_path, webroot, ports.numbers[0]) as get:
+        yield get
 
 
 @pytest.mark.usefixtures("private_umask")
@@ -93,3 +85,15 @@ def test_nginx_serves_the_answer_and_redirects_the_rest(fetch, webroot, challeng
     assert fetch("/")[0] == 301
     solver.clean_up(challenge, handle, scope)
     assert fetch(url)[0] == 404
+
+
+def test_a_ca_issues_through_nginx(any_ca: AnyCA, webroot: Path, tmp_path: Path):
+    names = [f"{number}.webroot.example" for number in range(3)]
+    with (
+        nginx(tmp_path, webroot, any_ca.http_port),
+        acmez.Client(any_ca.directory_url, solvers=[WebrootSolver(path=webroot)], trust=any_ca.trust) as client,
+    ):
+        client.register(terms_of_service_agreed=True)
+        certificate = client.obtain(names, timeout=60)
+    assert {value for _, value in certificate_names(certificate.leaf)} == set(names)
+    assert [*webroot.iterdir()] == []

@@ -8,7 +8,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 
 import pytest
 from acmez_http_standalone import StandaloneSolver
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 import acmez
 from acmez.acme.jws import SigningKey
 from acmez.protocols import KeyProvider
+from tests.pebble.fixtures import AnyCA
 
 SPECS = ["ECC_NIST_P256", "ECC_NIST_P384", "RSA_2048"]
 DIGESTS = {"ECC_NIST_P384": hashes.SHA384()}
@@ -37,15 +37,23 @@ def test_it_signs_requests_and_certificate_requests(moto, new_key, spec):
 
 
 @pytest.mark.parametrize(("account", "certificate"), [("ECC_NIST_P256", "RSA_2048"), ("RSA_2048", "ECC_NIST_P384")])
-def test_a_ca_takes_both_keys(moto, new_key, acme_ca, tmp_path: Path, account, certificate):
-    solver = StandaloneSolver(host="127.0.0.1", port=acme_ca.behaviour.http_port)
-    trust = acme_ca.write_trust(tmp_path / "trust.pem")
+def test_a_ca_takes_both_keys(moto, new_key, any_ca: AnyCA, account, certificate):
+    solver = StandaloneSolver(host="127.0.0.1", port=any_ca.http_port)
     keys = [AwsKmsKey(new_key(spec), endpoint_url=moto) for spec in (account, certificate)]
-    with acmez.Client(acme_ca.directory_url, solvers=[solver], account_key=keys[0], trust=trust) as client:
+    with acmez.Client(any_ca.directory_url, solvers=[solver], account_key=keys[0], trust=any_ca.trust) as client:
         client.register(terms_of_service_agreed=True)
-        issued = client.obtain(["example.com"], key=keys[1], timeout=60)
+        issued = client.obtain([f"{account}.kms.example".replace("_", "-").lower()], key=keys[1], timeout=60)
     assert issued.leaf.public_key() == keys[1].get("certificate").public_key()
     assert issued.private_key_pem is None
+
+
+def test_an_account_gets_its_next_key_in_kms(moto, new_key, any_ca: AnyCA):
+    one, two = (AwsKmsKey(new_key(spec), endpoint_url=moto) for spec in ("ECC_NIST_P256", "RSA_2048"))
+    with acmez.Client(any_ca.directory_url, account_key=one, trust=any_ca.trust) as client:
+        url = client.register(terms_of_service_agreed=True).url
+        client.change_account_key(two)
+    with acmez.Client(any_ca.directory_url, account_key=two, trust=any_ca.trust) as client:
+        assert client.account().url == url
 
 
 def test_an_alias_and_an_arn_mean_the_same_key(moto, admin, new_key):

@@ -6,9 +6,11 @@ import copy
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pkcs11
 import pytest
+from acmez_http_standalone import StandaloneSolver
 from acmez_key_pkcs11 import Pkcs11Error, Pkcs11Key
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -19,7 +21,9 @@ from pkcs11 import Attribute, KeyType, ObjectClass
 
 import acmez
 from acmez.acme.jws import SigningKey
+from acmez.acme.problem import AccountDoesNotExist
 from acmez.keys import private_pem
+from tests.pebble.fixtures import AnyCA
 
 from .conftest import PIN, Token
 
@@ -62,20 +66,32 @@ def test_it_signs_requests_and_certificate_requests(token: Token, kind: str):
 
 
 @pytest.mark.parametrize(("account", "certificate"), [("ec-p256", "rsa-2048"), ("ec-p384", "ec-p384")])
-def test_a_ca_takes_both_keys(token: Token, acme_ca, tmp_path: Path, account: str, certificate: str):
-    from acmez_http_standalone import StandaloneSolver
-
-    solver = StandaloneSolver(host="127.0.0.1", port=acme_ca.behaviour.http_port)
-    trust = acme_ca.write_trust(tmp_path / "trust.pem")
+def test_a_ca_takes_both_keys(token: Token, any_ca: AnyCA, tmp_path: Path, account: str, certificate: str):
+    solver = StandaloneSolver(host="127.0.0.1", port=any_ca.http_port)
     certificate_key = token.key(f"certificate {certificate}", certificate)
-    with acmez.Client(
-        acme_ca.directory_url, solvers=[solver], account_key=token.key(f"account {account}", account), trust=trust
-    ) as client:
+    account_key = token.key(f"account {account}", account)
+    with acmez.Client(any_ca.directory_url, solvers=[solver], account_key=account_key, trust=any_ca.trust) as client:
         client.register(terms_of_service_agreed=True)
-        issued = client.obtain(["example.com"], key=certificate_key, timeout=60)
+        issued = client.obtain([f"{certificate}.pkcs11.example"], key=certificate_key, timeout=60)
     assert issued.leaf.public_key() == certificate_key.get("certificate").public_key()
     assert issued.private_key_pem is None
     assert "privkey.pem" not in {path.name for path in issued.write(tmp_path / "certs").iterdir()}
+
+
+def test_an_account_goes_from_a_file_into_the_token_and_on_to_its_next_key(token: Token, any_ca: AnyCA, tmp_path: Path):
+    one, two = (token.key(f"{any_ca.http_port} rolls over {kind}", kind) for kind in ("ec-p256", "rsa-2048"))
+    settings: dict[str, Any] = {"trust": any_ca.trust, "journal": tmp_path / "acmez.journal"}
+    with acmez.Client(any_ca.directory_url, account_key=acmez.FileKey(tmp_path / "account.pem"), **settings) as client:
+        url = client.register(terms_of_service_agreed=True).url
+        client.change_account_key(one)
+        client.change_account_key(two)
+    with acmez.Client(any_ca.directory_url, account_key=one, **settings) as client:
+        with pytest.raises(AccountDoesNotExist) as raised:
+            client.account()
+        assert str(two.get("account")) in raised.value.__notes__[0]
+    with acmez.Client(any_ca.directory_url, account_key=two, **settings) as client:
+        assert client.account().url == url
+        assert client.acme.account(client.account()).status == "valid"
 
 
 @pytest.mark.parametrize("kind", TYPES)

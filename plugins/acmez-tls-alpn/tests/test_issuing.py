@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
 import pytest
-from acmez_testkit import EmbeddedCA
 from acmez_tls_alpn import TlsAlpnSolver
 
 import acmez
 from acmez.csr import certificate_names
-from tests.pebble.fixtures import PebbleFactory
+from tests.pebble.fixtures import AnyCA
 from tests.pebble.ports import ReservedPorts
 from tests.pebble.processes import ServerProcess
-from tests.pebble.server import PebbleOptions
 
 from .sites import Address, serving, site_context, tls_site
 from .visiting import visit
@@ -36,28 +36,15 @@ class Issue(Protocol):
     def __call__(self, solver: TlsAlpnSolver, names: list[str] = NAMES) -> set[str]: ...
 
 
-@pytest.fixture(params=["embedded", "pebble"])
-def authority(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Path, int]:
-    """The CA's directory, what vouches for it, and the port where it validates."""
-    if request.param == "embedded":
-        ca: EmbeddedCA = request.getfixturevalue("acme_ca")
-        return ca.directory_url, ca.write_trust(tmp_path / "trust.pem"), ca.behaviour.tls_port
-    factory: PebbleFactory = request.getfixturevalue("pebble_factory")
-    pebble = factory(PebbleOptions(authz_reuse=0))
-    return pebble.directory_url, pebble.trust, pebble.tls_port
+@pytest.fixture
+def port(any_ca: AnyCA) -> int:
+    return any_ca.tls_port
 
 
 @pytest.fixture
-def port(authority: tuple[str, Path, int]) -> int:
-    return authority[2]
-
-
-@pytest.fixture
-def issue(authority: tuple[str, Path, int]) -> Issue:
-    directory, trust, _ = authority
-
+def issue(any_ca: AnyCA) -> Issue:
     def obtain(solver: TlsAlpnSolver, names: list[str] = NAMES) -> set[str]:
-        with acmez.Client(directory, solvers=[solver], trust=trust) as client:
+        with acmez.Client(any_ca.directory_url, solvers=[solver], trust=any_ca.trust) as client:
             client.register(terms_of_service_agreed=True)
             certificate = client.obtain(names, timeout=60)
         return {value for _, value in certificate_names(certificate.leaf)}
@@ -88,7 +75,7 @@ def test_in_front_of_a_site(issue, port):
         assert visit(("127.0.0.1", port), "one.example", ("h2", "http/1.1")).der == der
 
 
-def test_in_the_process_of_the_site(acme_ca, tmp_path):
+def test_in_the_process_of_the_site(issue, port):
     context, der = site_context("one.example", protocols=("http/1.1",))
     solver = TlsAlpnSolver()
     solver.wrap(context)
@@ -97,13 +84,17 @@ def test_in_the_process_of_the_site(acme_ca, tmp_path):
         with context.wrap_socket(connection, server_side=True) as secured:
             secured.recv(1)
 
-    with serving(handle, port=acme_ca.behaviour.tls_port) as site:
-        trust = acme_ca.write_trust(tmp_path / "trust.pem")
-        with acmez.Client(acme_ca.directory_url, solvers=[solver], trust=trust) as client:
-            client.register(terms_of_service_agreed=True)
-            certificate = client.obtain(["one.example"], timeout=60)
-        assert certificate.leaf.public_key() is not None
+    with serving(handle, port=port) as site:
+        assert issue(solver) == set(NAMES)
         assert visit(site, "one.example", ("http/1.1",)).der == der
+
+
+def test_by_a_responder_of_another_process_with_the_same_directory(issue, port, tmp_path):
+    answers = str(tmp_path / "answers")
+    command = [sys.executable, "-m", "acmez_tls_alpn", "--host", "127.0.0.1", "--port", str(port)]
+    with ServerProcess([*command, "--directory", answers], tmp_path / "log", {**os.environ}, tmp_path) as responder:
+        responder.wait_until(lambda: socket.create_connection(("127.0.0.1", port), timeout=5).close())
+        assert issue(TlsAlpnSolver(directory=tmp_path / "answers")) == set(NAMES)
 
 
 class TestBehindAServer:
