@@ -21,6 +21,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
+    "tools.sphinx_ext.docstrings",
     "tools.sphinx_ext.error_links",
     "tools.sphinx_ext.reference",
     "tools.sphinx_ext.repository_links",
@@ -31,7 +32,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     (r"py:.*", r"(?!acmez).*"),
     (r"py:name", r".*"),
-    (r"py:class", r".*\.T|(acmez\.config|acmez_testkit\.(model|jws))\..*"),
+    (r"py:class", r".*\.T|(acmez\.config|acmez\.dns\.lookups|acmez_testkit\.(model|jws))\..*"),
 ]
 default_role = "py:name"
 

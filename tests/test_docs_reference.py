@@ -9,7 +9,7 @@ from pathlib import Path
 from acmez import explanations
 from acmez.config import Config
 from acmez.option_docs import Option
-from tools.sphinx_ext import generated
+from tools.sphinx_ext import docstrings, generated
 
 MARKUP = [
     Option("ttl", "an integer", required=False, default="60", doc="seconds.", secret=False),
@@ -61,4 +61,44 @@ def test_every_module_that_logs_is_found(tmp_path: Path):
     assert list(generated._logged(module, "some.module")) == [
         ("`some.module`", "INFO", "`one %s`"),
         ("`acmez`", "ERROR", "`two`"),
+    ]
+
+
+def test_a_docstring_is_shown_as_it_is_meant():
+    lines = [
+        'Take names, "*.example.com" too:',
+        "",
+        '    take("*.example.com")',
+        "",
+        "    take(None)",
+        "",
+        "Args:",
+        '    first, second: names, such as "*.example.com",',
+        "        in A-labels.",
+        "",
+        "    third: one more.",
+        "",
+        "Raises:",
+        "    InputError, errors.OtherError: as told.",
+    ]
+    assert list(docstrings.as_rst(docstrings.one_name_each(lines)))[:-1] == [
+        'Take names, "\\*.example.com" too:',
+        "",
+        "::",
+        "",
+        '    take("*.example.com")',
+        "",
+        "    take(None)",
+        "",
+        "Args:",
+        '    first: names, such as "\\*.example.com",',
+        "        in A-labels.",
+        '    second: names, such as "\\*.example.com",',
+        "        in A-labels.",
+        "",
+        "    third: one more.",
+        "",
+        "Raises:",
+        "    InputError: as told.",
+        "    errors.OtherError: as told.",
     ]

@@ -1,4 +1,4 @@
-"""The directives of the reference, and what autodoc has to know about our docstrings.
+"""The directives of the reference, and how autodoc shows and finds what they document.
 
 ```{generated} options
 ```
@@ -10,9 +10,8 @@
 from __future__ import annotations
 
 import inspect
-import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from types import MappingProxyType
 from typing import ClassVar
@@ -44,9 +43,7 @@ PARTS: Mapping[str, Callable[[], str]] = MappingProxyType(
     }
 )
 
-_SECTION = re.compile(r"(Args|Attributes|Options|Raises|Returns|Yields):")
 _ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
-_WILDCARD = re.compile(r"(?<![\\\w])\*\.")
 
 
 class Generated(SphinxDirective):
@@ -131,25 +128,6 @@ def _parsed(directive: SphinxDirective, markdown: str) -> list[nodes.Node]:
     return parent.children
 
 
-def as_rst(_: Sphinx, what: str, __: str, obj: object, ___: object, lines: list[str]) -> None:
-    """Keep what is indented as code, "*.example.com" from beginning an emphasis, and built-in types from speaking."""
-    if what == "data" and lines and lines[0] == str(type(obj).__doc__).partition("\n")[0]:
-        lines.clear()
-    shown: list[str] = []
-    for before, line in itertools.pairwise(["", *lines]):
-        begins = line.startswith("    ") and not before and shown and not _indented_or_section(shown)
-        shown += ["::", ""] if begins else []
-        shown.append(line if line.startswith("    ") and shown[-2:-1] == ["::"] else _WILDCARD.sub(r"\\*.", line))
-    if what in {"attribute", "data", "property"} and shown:
-        shown.insert(0, "\\ ")  # otherwise napoleon takes what stands before a colon for a type
-    lines[:] = shown
-
-
-def _indented_or_section(above: Sequence[str]) -> bool:
-    last = next((line for line in reversed(above) if line), "")
-    return last.startswith(" ") or _SECTION.fullmatch(last) is not None
-
-
 def link_to_page(_: Sphinx, what: str, __: str, obj: object, ___: object, lines: list[str]) -> None:
     """Let an error's docstring end with a link to its page."""
     if what in {"class", "exception"} and isinstance(obj, type) and issubclass(obj, AcmeError):
@@ -216,7 +194,6 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("generated", Generated)
     app.add_directive("api", Api)
     app.add_role_to_domain("py", "name", Name())
-    app.connect("autodoc-process-docstring", as_rst, priority=400)  # before napoleon
     app.connect("autodoc-process-docstring", link_to_page)
     app.connect("autodoc-process-signature", shown_signature)
     app.connect("doctree-read", look_exactly)
