@@ -21,6 +21,7 @@ from tests.docs.place import Place
 from tests.docs.player import check_foreign, player
 
 PLAYED = sorted(path for folder in ("how-to", "explanation") for path in (DOCS / folder).glob("*.md"))
+README = CHECKOUT / "README.md"
 OURS = [*PLAYED, *sorted((DOCS / "tutorial").glob("*.md"))]
 CODE = [*(CHECKOUT / "acmez").rglob("*.py"), *CHECKOUT.glob("plugins/acmez-*/acmez_*/**/*.py")]
 #: Looked at block by block; other tests run what can be run of them.
@@ -32,9 +33,8 @@ LOOKED_AT = sorted(
 FOLLOWED = {DOCS / "writing-plugins.md", *(DOCS / "tutorial").glob("*.md")}
 #: Names that pages leave to their readers.
 OF_READERS = {name: getattr(acmez, name) for name in acmez.__all__} | {"acmez": acmez, "Iterator": Iterator}
-OF_READERS |= {"SolverContract": SolverContract}
+OF_READERS |= {"SolverContract": SolverContract, "serve_challenges_at": None}
 OF_READERS |= dict.fromkeys(["ExampleSolver", "StandaloneSolver", "app", "application", "client"])
-OF_READERS |= {"serve_challenges_at": None}
 
 
 @cache
@@ -47,7 +47,7 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(CHECKOUT))
 
 
-@pytest.mark.parametrize("path", PLAYED, ids=name_of)
+@pytest.mark.parametrize("path", [*PLAYED, README], ids=name_of)
 def test_what_a_page_tells_can_be_done(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with player(path.read_text(), tmp_path, monkeypatch) as reader:
         prepare(path, reader)
