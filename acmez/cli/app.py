@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -75,6 +76,9 @@ class _Lazy(click.Group):
 @click.option("-v", "--verbose", is_flag=True, help="Log what happens to standard error.")
 def cli(*, verbose: bool) -> None:
     """Get TLS certificates from any ACME server (RFC 8555)."""
+    context = click.get_current_context()
+    if os.environ.get("NO_COLOR"):
+        context.color = False
     log = logging.getLogger("acmez")
     if verbose:
         logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
@@ -82,7 +86,7 @@ def cli(*, verbose: bool) -> None:
     else:
         handler = _Warnings()
         log.addHandler(handler)
-        click.get_current_context().call_on_close(lambda: log.removeHandler(handler))
+        context.call_on_close(lambda: log.removeHandler(handler))
 
 
 class _Warnings(logging.Handler):

@@ -7,16 +7,16 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from types import FrameType
 
 import click
 
 from acmez.acme.authorities import recognise
 from acmez.acme.errors import AcmeError, Cancelled, InputError
-from acmez.acme.problem import ExternalAccountRequired, ProblemError, UserActionRequired
 from acmez.acme.scope import CancelScope
-from acmez.errors import ConfigError, PluginError, TryAgainLater
+from acmez.errors import ChallengesFailed, ConfigError, PluginError
+
+from .advice import hints, not_before
 
 #: What is told in words; anything else is a bug, and shows its traceback.
 EXPECTED = (AcmeError, OSError)
@@ -47,40 +47,20 @@ def exit_code(error: Exception) -> int:
             return FAILED
 
 
-def not_before(error: Exception) -> datetime | None:
-    """Return when to come back, `None` if the CA did not say."""
-    if isinstance(error, TryAgainLater):
-        return error.not_before
-    if isinstance(error, ProblemError) and error.retry_after is not None and error.status in {429, 503}:
-        return datetime.now(UTC) + timedelta(seconds=error.retry_after)
-    return None
-
-
 def report(error: Exception, subject: str = "") -> None:
     """Print an error to standard error, a line for each thing that is wrong, and what to do about it."""
-    prefix = f"{subject}: " if subject and not str(error).startswith(subject) else ""
+    color = False if os.environ.get("NO_COLOR") else None
+    named = str(error).startswith(subject) or isinstance(error, ChallengesFailed)  # whose lines begin with names
+    prefix = "" if named else f"{subject}: "
     for line in str(error).splitlines():
-        detail = line.startswith(" ")
-        click.echo(line if detail else f"{click.style('error:', fg='red', bold=True)} {prefix}{line}", err=True)
+        mark = "" if line.startswith(" ") else f"{click.style('error:', fg='red', bold=True)} {prefix}"
+        click.echo(f"{mark}{line}", err=True, color=color)
+    if isinstance(error, ChallengesFailed) and not str(error).startswith(f"{subject}:"):
+        click.echo(f"  no certificate for {subject}", err=True)
     for note in hints(error):
         click.echo(f"  {note}", err=True)
     if isinstance(error, AcmeError) and not isinstance(error, Interrupted):
         click.echo(f"  more: acmez explain {error.page}", err=True)
-
-
-def hints(error: Exception) -> list[str]:
-    """Return what to do about an error."""
-    found = list(getattr(error, "__notes__", []))
-    later = not_before(error)
-    if later is not None:
-        found.append(f"try again after {later.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
-    if isinstance(error, ExternalAccountRequired):
-        found.append("the CA binds accounts to its customers: put what it gave you into [account] as eab = {...}")
-    if isinstance(error, UserActionRequired):
-        terms = error.terms_of_service
-        found.append(f"the terms are at {terms}" if terms else "the terms are named in the CA's directory")
-        found.append("to agree: acmez account --agree; for a new account terms_of_service_agreed = true in [account]")
-    return found
 
 
 def eab_hint(directory: str) -> str | None:

@@ -16,7 +16,7 @@ from acmez.acme.session import Exchange
 from acmez.certificate import Certificate
 from acmez.spec import CertificateSpec
 
-from .failing import not_before
+from .advice import not_before
 from .progress import Quiet
 from .tally import Tally
 

@@ -13,8 +13,9 @@ import jsonschema
 import pytest
 
 from acmez.acme.problem import ExternalAccountRequired, Problem, RateLimited
+from acmez.cli.advice import hints
 from acmez.cli.app import EXIT_CODES, cli
-from acmez.cli.failing import exit_code, hints
+from acmez.cli.failing import exit_code
 from acmez.errors import TryAgainLater
 
 from .conftest import Command, Home
@@ -237,7 +238,7 @@ def test_what_to_do_about_an_external_account(acmez: Command, home: Home):
     done = acmez("register", "--config", home.configure(ONE))
     assert done.code == 1
     assert done.err.splitlines()[-1] == (
-        "  the CA binds accounts to its customers: put what it gave you into [account] as eab = {...}"
+        '  put what the CA gave you into [account] as eab = { kid = "...", hmac_key = "..." }'
     )
     problem = Problem("urn:ietf:params:acme:error:externalAccountRequired")
     error = ExternalAccountRequired(problem, status=403, method="POST", url="https://ca.example")

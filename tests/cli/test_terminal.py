@@ -133,7 +133,7 @@ def test_certificates_and_failures_stay_above_the_progress(home: Home):
     assert "cannot connect to 127.0.0.2" in last[failure]
     assert re.fullmatch(r"14 certificates obtained, 1 failed, in [\d.]+ s", last[-2])
     assert last[-1] == "exit code 1"
-    assert len(last) == 14 + 2 + 2
+    assert len(last) == 14 + 3 + 2  # with a hint, and a page
 
 
 class Quiet(SimpleHTTPRequestHandler):
