@@ -29,7 +29,8 @@ from acmez import (
 )
 from acmez.acme import ExternalAccount
 from acmez.acme.scope import CancelScope
-from acmez.cli.progress import JsonLines, Lines
+from acmez.cli.json_lines import JsonLines
+from acmez.cli.progress import Lines
 from acmez.journal import Journal
 from acmez.keys import FileKey
 from acmez.option_types import Secret
