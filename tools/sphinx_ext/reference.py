@@ -63,6 +63,7 @@ class Api(SphinxDirective):
         errors: "only" or "no"; by default the errors are among the rest.
         except: packages; what is written in one of them is documented elsewhere.
         fields: also the fields of dataclasses that no docstring tells of.
+        first: names of what to begin with.
     """
 
     required_arguments = 1
@@ -71,6 +72,7 @@ class Api(SphinxDirective):
         "errors": lambda argument: directives.choice(argument, ("only", "no")),
         "except": directives.unchanged,
         "fields": directives.flag,
+        "first": directives.unchanged,
     }
 
     def run(self) -> list[nodes.Node]:
@@ -97,7 +99,8 @@ class Api(SphinxDirective):
     def _offered(self, module: object) -> Iterator[tuple[str, object]]:
         wanted = self.options.get("errors")
         elsewhere = tuple(self.options.get("except", "").split())
-        for name in public_names(module):
+        first = self.options.get("first", "").split()
+        for name in sorted(public_names(module), key=lambda name: name not in first):
             value = getattr(module, name)
             is_error = inspect.isclass(value) and issubclass(value, BaseException)
             if wanted is not None and is_error != (wanted == "only"):
