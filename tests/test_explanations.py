@@ -34,6 +34,7 @@ from acmez.acme import (
 from acmez.acme.polling import poll
 from acmez.acme.problem import EXCEPTIONS, problem_error
 from acmez.acme.rollover import after_key_change
+from acmez.acme.scope import doing
 from acmez.config import load_config
 from acmez.csr import identifiers
 from acmez.engine import Engine
@@ -117,6 +118,11 @@ def cancelled() -> None:
     scope = CancelScope()
     scope.cancel()
     scope.check()
+
+
+def waits_too_long() -> None:
+    with doing(lambda: f"{CA}acme/order/1: waiting for www.example.com: wait by dns-01 with 'dns-exec'"):
+        CancelScope(0).check()
 
 
 def malformed() -> None:
@@ -216,7 +222,7 @@ EXAMPLES: dict[str, Callable[[], object]] = {
     "ChallengesFailed": raises(ChallengesFailed([UNSEEN], order_url=None)),
     "ConfigError": reads_configuration,
     "ConnectError": raises(ConnectError("connection refused", method="GET", url=f"{CA}directory")),
-    "DeadlineExceeded": lambda: CancelScope(0).check(),
+    "DeadlineExceeded": waits_too_long,
     "InputError": lambda: identifiers(["https://example.com/"]),
     "JournalError": opens_what_is_no_journal,
     "KeyChangeError": undecided_key_change,
