@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from acmez.hookspecs import hookimpl
 from acmez.protocols import Solver
 from acmez_http_webroot.errors import WebrootError
+from acmez_http_webroot.remote import Remote
 from acmez_http_webroot.solver import WebrootSolver
 
-__all__ = ["WebrootError", "WebrootSolver"]
+__all__ = ["Remote", "WebrootError", "WebrootSolver"]
 
 
 @hookimpl

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from acmez.errors import AcmezError
 
+from . import selinux
+
 
 class WebrootError(AcmezError):
     """A challenge file could not be written or removed; the message starts with the path."""
@@ -29,7 +31,8 @@ def explained(path: Path) -> Iterator[None]:
 def _reason(error: OSError, path: Path) -> str:
     match error.errno:
         case errno.EACCES | errno.EPERM:
-            return f"permission denied: let user {_user(os.geteuid())} write to this directory{_owner(path)}"
+            hint = "; SELinux is enforcing, see 'ausearch -m AVC -ts recent'" if selinux.enforcing() else ""
+            return f"permission denied: let user {_user(os.geteuid())} write to this directory{_owner(path)}{hint}"
         case errno.EROFS:
             return "read-only file system: the web root must be writable where acmez runs"
         case errno.ENOSPC | errno.EDQUOT:

@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from acmez_http_webroot import WebrootSolver
+from acmez_http_webroot import Remote, WebrootSolver
 
 from acmez import options
 from acmez.kinds import SOLVER
@@ -27,18 +27,29 @@ def test_it_is_found_by_the_solvers_name():
 
 def test_the_readme_has_every_option_with_its_default():
     rows = {row[0]: row[1] for row in re.findall(r"^\| `(\w+)` \| \w+ \| (?:`(.*?)`)? ?\|", README, re.MULTILINE)}
-    assert rows == {"path": "", "webroots": "{}", "mode": "0o644"}
+    assert rows == {"path": "", "webroots": "{}", "mode": "0o644", "remote": ""}
     assert {*rows} == {field.name for field in dataclasses.fields(WebrootSolver)}
     assert WebrootSolver(path=Path("/srv")).mode == 0o644
 
 
+def test_the_readme_has_every_option_of_remote_with_its_default():
+    rows = {
+        row[0]: row[1] for row in re.findall(r"^\| `remote\.(\w+)` \| \w+ \| (?:`(.*?)`)? ?\|", README, re.MULTILINE)
+    }
+    assert rows == {"copy": "", "remove": "", "nodes": "[]", "timeout": "60.0"}
+    assert {*rows} == {field.name for field in dataclasses.fields(Remote)}
+
+
 def test_the_readmes_toml_gives_solvers():
-    site, sites = (tomllib.loads(text)["solver"] for text in blocks("toml"))
+    site, sites, nodes = (tomllib.loads(text)["solver"] for text in blocks("toml"))
     assert solver(site["site"]) == WebrootSolver(path=Path("/var/www/html"))
     assert solver(sites["sites"]) == WebrootSolver(
         path=Path("/var/www/html"),
         webroots={"shop.example.com": Path("/srv/shop"), "*.example.net": Path("/srv/net")},
     )
+    remote = solver(nodes["nodes"]).remote
+    assert remote is not None
+    assert (remote.copy[0], remote.remove[0], len(remote.nodes)) == ("scp", "ssh", 2)
 
 
 def solver(table: dict[str, Any]) -> WebrootSolver:

@@ -296,7 +296,7 @@ class TestSeveralWebroots:
 
 
 def test_a_web_root_is_required():
-    with pytest.raises(ValueError, match=r"^path or webroots is required$"):
+    with pytest.raises(ValueError, match=r"^path, webroots or remote is required$"):
         WebrootSolver()
 
 
