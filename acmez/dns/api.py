@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from acmez.acme.errors import ConnectError, LostAnswer, TransportError
+from acmez.acme.errors import LostAnswer, Stage, TransportError
 from acmez.acme.retry import DefaultRetry, Failure, FailureKind, RetryPolicy
 from acmez.acme.scope import CancelScope
 from acmez.acme.wire import JSON, printable
@@ -113,27 +113,29 @@ class Calls:
         *,
         accept: Collection[int] = range(200, 300),
         patient: bool = True,
-        repeatable: bool = True,
+        repeatable: bool | None = None,
     ) -> tuple[int, JSON]:
         """Make a call, and again as often as the retry policy allows; return HTTP status and JSON of the answer.
 
         Args:
             accept: the statuses that are no error.
             patient: whether to make it again at all; what rests on an earlier answer is soon of no use.
-            repeatable: whether to make it again although the provider may have acted on it.
+            repeatable: whether to make it again although the provider may have acted on it; by default, unless it is a
+                POST.
 
         Raises:
             ApiError: the answer has another status or is no JSON, or there is none.
             Cancelled: the scope ended.
         """
+        repeatable = method != "POST" if repeatable is None else repeatable
         failed: Counter[FailureKind] = Counter()
         began = time.monotonic()
         while True:
             try:
                 return self._once(method, path, body, accept)
             except ApiError as error:
-                harmless = repeatable or error.kind in _HARMLESS
-                if error.kind is None or not patient or not harmless:
+                again = repeatable or error.kind in _HARMLESS
+                if error.kind is None or not patient or not again:
                     raise
                 failed[error.kind] += 1
                 failure = Failure(
@@ -155,10 +157,7 @@ class Calls:
         try:
             response = self._send(method, path, body)
         except TransportError as error:
-            kind = FailureKind.TIMEOUT if error.timed_out else FailureKind.LOST_ANSWER
-            if isinstance(error, ConnectError):
-                kind = FailureKind.CONNECT
-            raise ApiError(f"{self._url}: {_reason(error)}", kind=kind) from error
+            raise ApiError(f"{self._url}: {_reason(error)}", kind=_kind_of_silence(error)) from error
         return self._read(response, accept)
 
     def _send(self, method: str, path: str, body: JSON) -> Response:
@@ -188,6 +187,12 @@ class Calls:
         if not readable:
             raise ApiError(f"{self._url}: the answer is not JSON", status=response.status)
         return response.status, answer
+
+
+def _kind_of_silence(error: TransportError) -> FailureKind:
+    if error.stage is not Stage.ANSWER:
+        return FailureKind.CONNECT
+    return FailureKind.TIMEOUT if error.timed_out else FailureKind.LOST_ANSWER
 
 
 def _kind(status: int) -> FailureKind | None:

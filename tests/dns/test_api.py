@@ -46,7 +46,7 @@ def server() -> Iterator[FakeApi]:
 
 
 def call(
-    server: FakeApi, scope: CancelScope, method: str = "POST", *, patient: bool = True, repeatable: bool = True
+    server: FakeApi, scope: CancelScope, method: str = "PUT", *, patient: bool = True, repeatable: bool | None = None
 ) -> object:
     with Api(server.url, headers={"authorization": "t0ken"}, timeout=0.3).connected(scope) as calls:
         return calls(method, "/thing?secret=1", {}, patient=patient, repeatable=repeatable)[1]
@@ -59,7 +59,7 @@ def test_what_may_pass_is_asked_again(server, policy, scope, status, kind):
     server.faults = [Reply(status, {"error": "later"}, {"Retry-After": "7"})]
     assert call(server, scope) == {"fine": True}
     (failure,) = policy.asked
-    assert (failure.kind, failure.operation, failure.attempt, failure.retry_after) == (kind, "POST /thing", 1, 7.0)
+    assert (failure.kind, failure.operation, failure.attempt, failure.retry_after) == (kind, "PUT /thing", 1, 7.0)
     assert str(failure.error) == f'{server.url}: HTTP status {status}: {{"error": "later"}}'
 
 
@@ -78,19 +78,30 @@ def test_what_will_not_pass_is_not(server, policy, scope, status):
     assert policy.asked == []
 
 
-@pytest.mark.parametrize(("method", "kind"), [("GET", "connect"), ("POST", "timeout")])
-def test_a_server_that_does_not_answer_in_time_is_asked_again(server, policy, scope, method, kind):
+@pytest.mark.parametrize(("method", "tries"), [("GET", 2), ("PUT", 2), ("POST", 1)])
+def test_a_server_that_does_not_answer_in_time_is_asked_again(server, policy, scope, method, tries):
     server.hang.clear()
     with pytest.raises(ApiError, match="no answer"):
         call(server, scope, method)
-    assert [failure.kind for failure in policy.asked] == [kind] * 2
+    assert len(server.seen) == tries
+    assert {failure.kind for failure in policy.asked} == ({"timeout"} if tries > 1 else set())
 
 
-@pytest.mark.parametrize(("reply", "tries"), [(Reply(500, {}), 1), (Reply(429, {}), 2)])
-def test_what_must_not_be_done_twice_is_asked_again_if_nothing_was_done(server, policy, scope, reply, tries):
-    server.faults = [reply] * 2
+def test_a_server_where_nothing_listens_is_asked_again(policy, scope):
+    with Api("http://127.0.0.1:1", headers={}).connected(scope) as calls, pytest.raises(ApiError, match="no answer"):
+        calls("POST", "/thing", {})
+    assert [failure.kind for failure in policy.asked] == ["connect"] * 2
+
+
+@pytest.mark.parametrize(
+    ("status", "repeatable", "tries"), [(500, None, 1), (429, None, 2), (500, True, 2), (500, False, 1)]
+)
+def test_a_post_is_asked_again_if_nothing_was_done_or_that_harms_nobody(
+    server, policy, scope, status, repeatable, tries
+):
+    server.faults = [Reply(status, {})] * 2
     with pytest.raises(ApiError):
-        call(server, scope, repeatable=False)
+        call(server, scope, "POST", repeatable=repeatable)
     assert len(server.seen) == tries
 
 

@@ -143,7 +143,7 @@ class AcmeDnsSolver:
     def _registered(self, scope: CancelScope) -> Account:
         wish: JSON = {"allowfrom": list[JSON](self.allow_from)} if self.allow_from else {}
         with self._api(self.server_url).connected(scope) as call:
-            _, answer = call("POST", "/register", wish, repeatable=False)
+            _, answer = call("POST", "/register", wish)
         told = Account.from_json(answer, self.server_url)
         return Account(told.username, told.password, told.subdomain, told.fulldomain, self.server_url)
 
@@ -165,7 +165,7 @@ class AcmeDnsSolver:
         credentials = {"x-api-user": account.username, "x-api-key": str(account.password)}
         try:
             with self._api(server, credentials).connected(scope) as call:
-                call("POST", "/update", {"subdomain": account.subdomain, "txt": record.value}, repeatable=False)
+                call("POST", "/update", {"subdomain": account.subdomain, "txt": record.value})
         except ApiError as error:
             hint = " (is the account's password right, and may this machine use it?)" if error.status == 401 else ""
             raise ApiError(f"{record.name}: {error}{hint}", status=error.status, answer=error.answer) from error

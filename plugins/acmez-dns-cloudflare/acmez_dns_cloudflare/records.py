@@ -99,7 +99,8 @@ class Records:
 
     def _asked(self, method: str, zone: str, path: str, body: JSON = None) -> Mapping[str, JSON]:
         try:
-            status, answer = self._call(method, path, body)
+            # A change that was made already is told apart (81044, 81058), so any may be made again.
+            status, answer = self._call(method, path, body, repeatable=True)
         except ApiError as error:
             raise _refusal(zone, error.status, error.answer, str(error)) from error
         if not isinstance(answer, Mapping) or answer.get("success") is not True:
