@@ -6,12 +6,12 @@ import configparser
 import os
 import re
 import shutil
-import socket
 import subprocess
 from pathlib import Path
 
 from tests.docs import shell
 from tests.docs.place import Place
+from tests.pebble.ports import ReservedPorts
 
 _DIRECTIVES = {
     "Unit": {"Description", "After", "Wants", "Requires", "OnFailure", "Documentation"},
@@ -89,12 +89,15 @@ def check_nginx(text: str, place: Place) -> None:
     modules = "\n".join(
         f'load_module "{each}";' for each in Path("/usr/lib/nginx/modules").glob("ngx_stream_module.so")
     )
-    text = re.sub(r"listen (\S+?:)?(\d+)", lambda _: f"listen 127.0.0.1:{_free_port()}", text)
+    listen = re.compile(r"listen (\S+?:)?(\d+)")
     self_signed(place, text)
-    log = place.folder / "nginx.log"
-    configuration = place.folder / "nginx.conf"
-    configuration.write_text(f"{modules}\npid {place.folder}/nginx.pid;\nerror_log {log};\nevents {{}}\n{text}\n")
-    run("nginx", "-t", "-p", place.folder, "-c", configuration, "-e", log)
+    with ReservedPorts(len(listen.findall(text))) as reserved:
+        ports = iter(reserved.numbers)
+        text = listen.sub(lambda _: f"listen 127.0.0.1:{next(ports)}", text)
+        log = place.folder / "nginx.log"
+        configuration = place.folder / "nginx.conf"
+        configuration.write_text(f"{modules}\npid {place.folder}/nginx.pid;\nerror_log {log};\nevents {{}}\n{text}\n")
+        run("nginx", "-t", "-p", place.folder, "-c", configuration, "-e", log)
 
 
 def _outermost(text: str) -> str:
@@ -137,9 +140,3 @@ def self_signed(place: Place, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             path.write_bytes(made.read_bytes())
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
