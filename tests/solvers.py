@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import http.server
+import sys
 import threading
 import time
+import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -333,7 +335,12 @@ def assert_no_threads(besides: str = "acmez-testkit") -> None:
     deadline = time.monotonic() + 10
     while (running := _threads(besides)) and time.monotonic() < deadline:
         running[0].join(0.01)
-    assert not running
+    assert not running, "\n".join(map(_doing, running))
+
+
+def _doing(thread: threading.Thread) -> str:
+    frame = sys._current_frames().get(thread.ident or 0)
+    return f"{thread.name} still runs:\n{''.join(traceback.format_stack(frame)) if frame else ''}"
 
 
 def _threads(besides: str) -> list[threading.Thread]:

@@ -10,6 +10,7 @@ import concurrent.futures
 import contextlib
 import io
 import json
+import logging
 import re
 import runpy
 import shlex
@@ -203,8 +204,9 @@ def player(page: str, folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Playe
     """Open a place, a CA and a web server for the reader of a page."""
     place = Place(folder, patch)
     patch.chdir(folder)
-    with Web() as web, EmbeddedCA(_behaviour(page, web.port)) as ca:
-        _redirect(patch, ca, web, Records(ca.txt_records))
+    with Web() as web, EmbeddedCA(_behaviour(page, web.port)) as ca, contextlib.ExitStack() as stack:
+        _redirect(patch, ca, web, Records(ca.txt_records), stack)
+        stack.enter_context(_logging_as_it_was())
         yield Player(page, place, ca, web)
     assert not ca.internal_errors
 
@@ -218,8 +220,23 @@ def _behaviour(page: str, http_port: int) -> Behaviour:
     return Behaviour(http_port=http_port, hosts=hosts, profiles=PROFILES, external_accounts=accounts)
 
 
-def _redirect(patch: pytest.MonkeyPatch, ca: EmbeddedCA, web: Web, records: Records) -> None:
-    """Make every client one of the embedded CA."""
+@contextlib.contextmanager
+def _logging_as_it_was() -> Iterator[None]:
+    """Undo in the end what a page does to the root logger and to that of acmez."""
+    loggers = logging.getLogger(), logging.getLogger("acmez")
+    before = [(logger.level, logger.handlers[:]) for logger in loggers]
+    try:
+        yield
+    finally:
+        for logger, (level, handlers) in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+            logger.handlers[:] = handlers
+
+
+def _redirect(
+    patch: pytest.MonkeyPatch, ca: EmbeddedCA, web: Web, records: Records, stack: contextlib.ExitStack
+) -> None:
+    """Make every client one of the embedded CA, and close it in the end."""
     original = acmez.Client.__init__
 
     def make(self: acmez.Client, directory: str, **settings: Any) -> None:
@@ -231,6 +248,7 @@ def _redirect(patch: pytest.MonkeyPatch, ca: EmbeddedCA, web: Web, records: Reco
             replace(spec, key=None) if _is_remote(spec.key) else spec for spec in settings.get("certificates", ())
         ]
         original(self, ca.directory_url, **settings)
+        stack.callback(self.close)
 
     patch.setattr(acmez.Client, "__init__", make)
     patch.setattr(concurrent.futures, "ProcessPoolExecutor", ThreadPoolExecutor)  # which see the stand-ins
