@@ -106,6 +106,10 @@ test-pythons:  ## run every test on each of Python 3.11, 3.12 and 3.13 that is i
 pebble: | $(VENV)/.python  ## get Pebble, the test CA, unless it is there
 	@$(bin)/python -m tests.pebble.install $(if $(CI),,|| $(call say,the tests that need it will be skipped))
 
+.PHONY: picture
+picture: $(VENV)/.dev  ## draw docs/demo.svg, the picture of `make demo` in the README
+	@$(bin)/python -m tools.picture
+
 .PHONY: bench
 bench: $(VENV)/.dev pebble  ## measure beside other clients (about 45 min; ARGS="--cases 1@0 --peers lego --repeat 3")
 	@$(bin)/python -m benchmarks $(ARGS)

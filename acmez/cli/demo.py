@@ -47,7 +47,7 @@ def run(console: Console | None = None) -> None:
     from acmez_http_standalone import StandaloneSolver
     from acmez_testkit import Behaviour, EmbeddedCA
 
-    console = console or Console()
+    console = console or Console(highlight=False)
     began = time.perf_counter()
     port = _free_port()
     with EmbeddedCA(Behaviour(http_port=port, tls_port=_free_port())) as ca:
@@ -69,8 +69,8 @@ def run(console: Console | None = None) -> None:
         _verify(certificate, ca)
         leaf = certificate.leaf
         console.print(
-            f"[bold]4[/] Issued by {leaf.issuer.rfc4514_string()!r}, valid until {leaf.not_valid_after_utc:%Y-%m-%d}; "
-            "its chain ends at the test root"
+            f"[bold]4[/] Issued by {leaf.issuer.rfc4514_string()!r} until {leaf.not_valid_after_utc:%Y-%m-%d}, "
+            "verified up to its root"
         )
         with tempfile.TemporaryDirectory() as directory:
             certificate.write(directory)
