@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -67,6 +70,27 @@ def test_exit_codes_are_told(acmez: Command):
     told = " ".join(acmez("--help").out.partition("Exit codes:")[2].split())
     for code, meaning in EXIT_CODES.items():
         assert f"{code} {meaning}" in told
+
+
+def test_the_readme_tells_all_exit_codes():
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    told = re.search(r"It returns (.*?)\. `man", readme, re.DOTALL)
+    assert told is not None
+    assert [int(code) for code in re.findall(r"\d+", told[1])] == list(EXIT_CODES)
+
+
+@pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colours_on_a_terminal(tmp_path: Path, variables: dict[str, str], *, coloured: bool):
+    environment = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
+    leader, follower = pty.openpty()
+    command = [sys.executable, "-m", "acmez.cli", "check", str(tmp_path / "nope.toml")]
+    done = subprocess.run(command, check=False, stdout=follower, stderr=follower, env=environment | variables)
+    os.close(follower)
+    printed = os.read(leader, 65536).decode()
+    os.close(leader)
+    assert done.returncode == 2
+    assert "error:" in printed
+    assert ("\x1b" in printed) is coloured
 
 
 def test_nothing_is_coloured_where_there_is_no_terminal(acmez: Command, home: Home):
