@@ -64,6 +64,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def build(place: Path, warnings: Path) -> None:
     options = ["--fail-on-warning", "--keep-going", "--quiet", "--doctree-dir", str(place / "doctrees")]
+    options += ["--define", "toc_object_entries=0"]  # each page's own contents take a fifth of the time
     command = [sys.executable, "-m", "sphinx", *options, str(DOCS), str(place / "html")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     warnings.write_text(done.stderr or (f"exit code {done.returncode}" if done.returncode else ""))
