@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 from .errors import AcmezError
 
 # A CA looks from several places at once, for each name of an order.
 _BACKLOG = 1024
+
+# A port that was free for one address may be taken for the next.
+_TRIES = 20
+
+_ELSEWHERE = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 
 def listen(host: str, port: int, *, error: type[AcmezError], in_use: str) -> list[socket.socket]:
@@ -22,21 +27,35 @@ def listen(host: str, port: int, *, error: type[AcmezError], in_use: str) -> lis
         error: what to raise if *host* is not known or not here, or the port cannot be had.
         in_use: what to do about a port that another server has, in words.
     """
+    addresses = [*_addresses(host, port, error)]
+    left = 1 if port else _TRIES
+    while True:
+        left -= 1
+        try:
+            return _on_one_port(addresses, port)
+        except OSError as exc:
+            if exc.errno in _ELSEWHERE:
+                raise error(f"{host!r}: is not an address of this machine") from exc
+            if exc.errno != errno.EADDRINUSE or not left:
+                raise error(f"port {port}: {_reason(exc, port, in_use)}") from exc
+
+
+def _on_one_port(addresses: Sequence[tuple[int, str]], port: int) -> list[socket.socket]:
     unavailable: OSError | None = None
     listeners: list[socket.socket] = []
     with ExitStack() as stack:
-        for family, address in _addresses(host, port, error):
+        for family, address in addresses:
             try:
                 listener = stack.enter_context(_listener(family, address, port))
             except OSError as exc:
-                if exc.errno not in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
-                    raise error(f"port {port}: {_reason(exc, port, in_use)}") from exc
+                if exc.errno not in _ELSEWHERE:
+                    raise
                 unavailable = exc  # a machine without IPv6, or without IPv4
                 continue
             port = listener.getsockname()[1]
             listeners.append(listener)
-        if not listeners:
-            raise error(f"{host!r}: is not an address of this machine") from unavailable
+        if unavailable is not None and not listeners:
+            raise unavailable
         stack.pop_all()
     return listeners
 

@@ -317,11 +317,12 @@ class TestAddresses:
     name = challenge_for(Identifier.dns("both.example.test"))
 
     @pytest.fixture
-    def both(self, start: Callable[..., Site], names: dict[str, list[str]]) -> tuple[Site, Site]:
+    def both(self, start: Callable[..., Site], names: dict[str, list[str]]) -> Iterator[tuple[Site, Site]]:
         """IPv6 and IPv4 servers of one name, on one port."""
         names["both.example.test"] = ["::1", "127.0.0.1"]
-        ipv6 = start("::1")
-        return ipv6, start("127.0.0.1", ipv6.port)
+        with ReservedPorts(1) as reserved:  # for IPv4, which has many more users
+            (port,) = reserved.numbers
+            yield start("::1", port), start("127.0.0.1", port)
 
     def test_both_families_are_asked(self, both, scope):
         HttpSelfCheck(port=both[0].port).wait(self.name, scope)

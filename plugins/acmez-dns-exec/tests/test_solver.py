@@ -69,7 +69,8 @@ def log(tmp_path: Path) -> Log:
     return Log(tmp_path / "log")
 
 
-def test_lego_is_told_action_name_and_value(program, log, challenge_for, scope):
+def test_lego_is_told_action_name_and_value(program, log, challenge_for, scope, monkeypatch):
+    monkeypatch.delenv("ACMEZ_PEBBLE_CACHE", raising=False)
     solver = ExecSolver(
         program=program(RECORD), arguments=["--quiet"], environment={"LOG": Secret(log.path)}, dns=KNOWN
     )

@@ -46,6 +46,23 @@ def test_no_host_means_all_addresses_of_both_families_on_one_port():
     assert port == same
 
 
+@pytest.mark.usefixtures("every_address")
+def test_a_free_port_is_free_for_both_families(monkeypatch):
+    create_server = socket.create_server
+    taken: list[socket.socket] = []
+
+    def create(address, *, family, **options: int):
+        server = create_server(address, family=family, **options)
+        if not taken:
+            taken.append(create_server(("127.0.0.1", server.getsockname()[1])))
+        return server
+
+    monkeypatch.setattr(socket, "create_server", create)
+    (_, port), (_, same) = addresses(listen("", 0))
+    assert port == same != taken[0].getsockname()[1]
+    taken[0].close()
+
+
 def test_a_machine_without_one_family_serves_the_other(every_address):
     every_address[0] = "2001:db8::1"  # not an address of this machine
     assert [host for host, _ in addresses(listen("", 0))] == ["127.0.0.1"]
