@@ -51,8 +51,8 @@ def test_a_free_port_is_free_for_both_families(monkeypatch):
     create_server = socket.create_server
     taken: list[socket.socket] = []
 
-    def create(address, *, family, **options: int):
-        server = create_server(address, family=family, **options)
+    def create(address, *, family: int, backlog: int):
+        server = create_server(address, family=family, backlog=backlog)
         if not taken:
             taken.append(create_server(("127.0.0.1", server.getsockname()[1])))
         return server
