@@ -104,6 +104,7 @@ def test_a_configuration_that_uses_the_broken_one(site_packages: Path, tmp_path:
     assert done.stderr == (
         "error: solver.corp.use: plugin 'dns-broken' (acmez-dns-broken 2.5) failed to load: "
         "No module named 'no_such_sdk'\n"
+        "  more: acmez explain ConfigError\n"
     )
 
 
