@@ -16,17 +16,17 @@ def markdown(environment: Mapping[str, str], outcomes: Sequence[Outcome]) -> str
     return "\n".join(_lines(environment, outcomes))
 
 
-def insert(page: Path, report: str) -> None:
-    """Replace the results in a page that has the two marks.
+def insert(page: Path, report: str, begin: str = BEGIN, end: str = END) -> None:
+    """Replace what a page has between two marks.
 
     Raises:
         ValueError: a mark is missing.
     """
-    before, begin, rest = page.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{page}: lacks {BEGIN!r} or {END!r}")
-    page.write_text(f"{before}{BEGIN}\n\n{report}\n{END}{after}")
+    before, found, rest = page.read_text().partition(begin)
+    _, ended, after = rest.partition(end)
+    if not found or not ended:
+        raise ValueError(f"{page}: lacks {begin!r} or {end!r}")
+    page.write_text(f"{before}{begin}\n\n{report}\n{end}{after}")
 
 
 def _lines(environment: Mapping[str, str], outcomes: Sequence[Outcome]) -> Iterator[str]:

@@ -19,10 +19,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-TOTAL = 4_000_000_000  # bytes in one connection
-CONNECTIONS = 2000
+TOTAL = 2_000_000_000  # bytes in one connection
+CONNECTIONS = 1000
 
 
 def backend(connection: socket.socket) -> None:
@@ -91,31 +92,66 @@ def hello() -> bytes:
     return outgoing.read()
 
 
-def measure(port: int, pid: int) -> str:
+@dataclass(frozen=True)
+class Passage:
+    """What passed, per second, per second of the CPU time of who passed it on, and what a connection cost it.
+
+    Attributes:
+        bytes_per_second, bytes_per_cpu_second: in one connection.
+        cpu_per_connection, connection: seconds, for the hello of a browser and its answer.
+    """
+
+    bytes_per_second: float
+    bytes_per_cpu_second: float | None
+    cpu_per_connection: float | None
+    connection: float
+
+    def __str__(self) -> str:
+        cpu = (
+            f" ({self.bytes_per_cpu_second / 1e9:.2f} GB per CPU second), {self.cpu_per_connection * 1e6:.0f} us of CPU"
+            if self.bytes_per_cpu_second and self.cpu_per_connection is not None
+            else ","
+        )
+        return f"{self.bytes_per_second / 1e9:.2f} GB/s{cpu} and {self.connection * 1e6:.0f} us for a connection"
+
+
+def measure(port: int, pid: int | None) -> Passage:
+    """Measure a way to the backend; *pid* is who passes on, `None` if nobody does."""
     buffer, first = bytearray(1 << 20), hello()
-    before, began = cpu_seconds(pid), time.monotonic()
+    began, before = time.monotonic(), _cpu(pid)
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(b"much, please")
         while connection.recv_into(buffer):
             pass
-    spent, wall = cpu_seconds(pid) - before, time.monotonic() - began
-    throughput = f"{TOTAL / wall / 1e9:.2f} GB/s ({TOTAL / spent / 1e9:.2f} GB per CPU second)"
-    before = cpu_seconds(pid)
+    wall, spent = time.monotonic() - began, _cpu(pid) - before
+    began, before = time.monotonic(), _cpu(pid)
     for _ in range(CONNECTIONS):
         with socket.create_connection(("127.0.0.1", port)) as connection:
             connection.sendall(first)
             connection.recv_into(buffer)
-    spent = cpu_seconds(pid) - before
-    return f"{throughput}, {spent / CONNECTIONS * 1e6:.0f} us of CPU for a connection"
+    each, cpu = (time.monotonic() - began) / CONNECTIONS, (_cpu(pid) - before) / CONNECTIONS
+    known = pid is not None and spent > 0
+    return Passage(TOTAL / wall, TOTAL / spent if known else None, cpu if known else None, each)
+
+
+def _cpu(pid: int | None) -> float:
+    return 0.0 if pid is None else cpu_seconds(pid)
+
+
+def passages() -> Iterator[tuple[str, Passage]]:
+    """Measure directly, through the front, and through nginx if it is there."""
+    with backend_port() as behind, tempfile.TemporaryDirectory() as folder:
+        yield "directly", measure(behind, None)
+        with front(behind, Path(folder)) as (port, pid):
+            yield "acmez-tls-alpn", measure(port, pid)
+        if shutil.which("nginx", path="/usr/sbin") is not None:
+            with nginx(behind, Path(folder)) as (port, pid):
+                yield "nginx with ssl_preread", measure(port, pid)
 
 
 def main() -> None:
-    with backend_port() as behind, tempfile.TemporaryDirectory() as folder:
-        for place in (front, nginx):
-            if place is nginx and shutil.which("nginx", path="/usr/sbin") is None:
-                continue
-            with place(behind, Path(folder)) as (port, pid):
-                sys.stdout.write(f"{place.__name__:>6}: {measure(port, pid)}\n")
+    for name, passage in passages():
+        sys.stdout.write(f"{name}: {passage}\n")
 
 
 if __name__ == "__main__":
