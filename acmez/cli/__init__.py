@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code: 0 done, 1 failed, 2 wrong use or configuration, 75 try later."""
+    """Run the command and return its exit code; `acmez.cli.app.EXIT_CODES` says what each means."""
     try:
         from .app import run
     except ModuleNotFoundError as exc:

@@ -99,7 +99,7 @@ def test_names_that_are_long_or_wide_are_cut_to_the_window(home: Home, width: in
     assert len({cell_len(re.split("  (?=the CA|http|ordered)", row)[0]) for row in rows}) == 1
 
 
-@pytest.mark.parametrize("home", [{"validation_delay": 0.3}], indirect=True)
+@pytest.mark.parametrize("home", [{"validation_delay": 1.0}], indirect=True)
 def test_a_window_that_is_resized_meanwhile(home: Home):
     slow(home, HUNDRED)
     with Terminal.running(home.path, ["obtain", "-c", "acmez.toml"], width=120) as terminal:
@@ -171,6 +171,20 @@ def test_ctrl_c_cleans_up_and_says_what_was_left(home: Home):
     for authorization in home.ca.authorizations:
         processing = any(challenge.status == "processing" for challenge in authorization.challenges)
         assert authorization.status == ("pending" if processing else "deactivated")
+
+
+@pytest.mark.parametrize("home", [{"validation_delay": 30.0}], indirect=True)
+def test_a_second_ctrl_c_ends_at_once(home: Home):
+    slow(home, HUNDRED[:10])
+    with Terminal.running(home.path, ["obtain", "-c", "acmez.toml"], width=80) as terminal:
+        terminal.until("[1-9][0-9]* CA looks")
+        home.ca.faults.clear()
+        home.ca.faults.add("authz", Delay(3600.0), times=None)
+        terminal.press("C-c")
+        terminal.until(f"^{SPINNER} stopping")
+        terminal.press("C-c")
+        terminal.until("exit code 130")
+        assert terminal.screen()[-2:] == ["ended at once: answers may be left behind", "exit code 130"]
 
 
 KINDS = {kind.name: kind for kind in vars(events).values() if isinstance(kind, type) and hasattr(kind, "name")}
