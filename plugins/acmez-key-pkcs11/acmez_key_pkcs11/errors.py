@@ -24,6 +24,7 @@ _WORDS: dict[type[Exception], str] = {
     pkcs11.MechanismInvalid: "the token has no mechanism for this kind of key",
     pkcs11.SessionHandleInvalid: "the session was lost",
     pkcs11.SessionClosed: "the session was closed",
+    pkcs11.GeneralError: "the token's library fails without saying why (was the token taken away?)",
 }
 
 

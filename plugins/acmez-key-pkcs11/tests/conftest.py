@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +71,6 @@ def own_token(softhsm: Path) -> Token:
     return Token(softhsm, SPARE.pop(), Secret(PIN))
 
 
-def make_token(label: str) -> None:
+def make_token(label: str, environ: Mapping[str, str] | None = None) -> None:
     command = ["softhsm2-util", "--init-token", "--free", "--label", label, "--so-pin", "so-pin-0000", "--pin", PIN]
-    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    subprocess.run(command, env=environ, check=True, capture_output=True, timeout=30)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,7 +16,7 @@ from pkcs11 import TokenFlag
 from acmez.acme.jws import SigningKey
 from acmez.options import Secret
 
-from .conftest import PIN, Token
+from .conftest import PIN, Token, make_token
 
 WRONG = "wr-ONG-pin"
 
@@ -73,6 +74,40 @@ def test_a_session_that_is_lost_for_good_is_told(own_token: Token, monkeypatch):
         key.sign(b"data")
     monkeypatch.undo()
     assert len(key.sign(b"data")) == 64
+
+
+TAKEN_AWAY = """
+import subprocess, sys
+from pathlib import Path
+from acmez.acme.jws import SigningKey
+from acmez.options import Secret
+from acmez_key_pkcs11 import Pkcs11Error, Pkcs11Key
+
+module, label, pin = sys.argv[1:]
+key = SigningKey(Pkcs11Key(Path(module), label, "key", pin=Secret(pin), create=True).get("account"))
+assert len(key.sign(b"data")) == 64
+subprocess.run(["softhsm2-util", "--delete-token", "--token", label], check=True, capture_output=True, timeout=30)
+for _ in range(2):
+    try:
+        key.sign(b"data")
+    except Pkcs11Error as error:
+        print(error)
+"""
+
+
+def test_a_token_that_was_taken_away_is_told(softhsm: Path, tmp_path: Path):
+    """Another process and other tokens, as SoftHSM works no more in one that has lost a token."""
+    config = tmp_path / "softhsm2.conf"
+    config.write_text(f"directories.tokendir = {tmp_path}\nobjectstore.backend = file\nlog.level = ERROR\n")
+    environ = {**os.environ, "SOFTHSM2_CONF": str(config)}
+    make_token("lone", environ)
+    command = [sys.executable, "-c", TAKEN_AWAY, str(softhsm), "lone", PIN]
+    done = subprocess.run(command, env=environ, check=False, capture_output=True, text=True, timeout=60)
+    assert (
+        done.stdout.splitlines()
+        == ["token 'lone': the token's library fails without saying why (was the token taken away?)"] * 2
+    )
+    assert done.stderr == ""
 
 
 @lost
