@@ -187,7 +187,8 @@ def test_a_second_ctrl_c_ends_at_once(home: Home):
         assert terminal.screen()[-2:] == ["ended at once: answers may be left behind", "exit code 130"]
 
 
-KINDS = {kind.name: kind for kind in vars(events).values() if isinstance(kind, type) and hasattr(kind, "name")}
+CLASSES = [each for each in vars(events).values() if isinstance(each, type) and issubclass(each, events.Event)]
+KINDS = {kind.name: kind for kind in CLASSES if hasattr(kind, "name")}
 
 
 def test_lines_of_json_are_read_back_into_events(home: Home):
