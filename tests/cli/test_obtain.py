@@ -15,7 +15,7 @@ import pytest
 from acmez_testkit import Problem
 from cryptography import x509
 
-from .conftest import Command, Home, free_port
+from .conftest import Command, Home
 
 ONE = """
 [[certificate]]
@@ -124,9 +124,9 @@ def test_a_failure_outweighs_a_rate_limit(acmez: Command, home: Home):
     assert acmez("obtain", "--config", home.configure(TWO), "--quiet").code == 1
 
 
-def test_an_answer_that_is_wrong_is_told_by_name(acmez: Command, home: Home):
+def test_an_answer_that_is_wrong_is_told_by_name(acmez: Command, home: Home, elsewhere: int):
     file = home.configure(ONE)
-    file.write_text(file.read_text().replace(f"port = {home.port}", f"port = {free_port()}"))
+    file.write_text(file.read_text().replace(f"port = {home.port}", f"port = {elsewhere}"))
     done = acmez("obtain", "--config", file)
     assert done.code == 1
     errors = [line for line in done.err.splitlines() if line.startswith("error: ")]
@@ -167,9 +167,9 @@ def test_no_configuration(acmez: Command, tmp_path: Path):
     assert (done.code, done.err) == (2, f"error: {tmp_path}/nope.toml: cannot be read: No such file or directory\n")
 
 
-def test_a_ca_that_is_not_there(acmez: Command, home: Home):
+def test_a_ca_that_is_not_there(acmez: Command, home: Home, elsewhere: int):
     file = home.configure(ONE, more="retry = { use = 'default', options.attempts = 1 }")
-    nobody = f"https://localhost:{free_port()}/directory"
+    nobody = f"https://localhost:{elsewhere}/directory"
     file.write_text(file.read_text().replace(home.ca.directory_url, nobody))
     done = acmez("obtain", "--config", file)
     assert done.code == 1
