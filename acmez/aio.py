@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Itera
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
@@ -23,6 +24,7 @@ from .certificate import Certificate
 from .client import Client as SyncClient
 from .events import Event
 from .protocols import KeyProvider
+from .renewing import Due
 from .spec import CertificateSpec
 
 if TYPE_CHECKING:
@@ -107,6 +109,10 @@ class Client:
         """Give the account another key; see `acmez.Client.change_account_key`."""
         return await self._run(lambda scope: self.sync.change_account_key(new, scope=scope))
 
+    async def deactivate_account(self) -> Account:
+        """End the account for ever; see `acmez.Client.deactivate_account`."""
+        return await self._run(lambda scope: self.sync.deactivate_account(scope=scope))
+
     async def obtain(
         self,
         what: Sequence[str] | bytes | str | x509.CertificateSigningRequest | CertificateSpec,
@@ -166,6 +172,10 @@ class Client:
     async def renewal_info(self, certificate: x509.Certificate) -> RenewalInfo:
         """Ask when the CA wants a certificate to be renewed; see `acmez.Client.renewal_info`."""
         return await self._run(lambda scope: self.sync.renewal_info(certificate, scope=scope))
+
+    async def due(self, certificate: x509.Certificate, *, now: datetime | None = None) -> Due:
+        """Say whether to renew a certificate; see `acmez.Client.due`."""
+        return await self._run(lambda scope: self.sync.due(certificate, now=now, scope=scope))
 
     async def sweep(self) -> list[str]:
         """Clean up what an earlier process presented; see `acmez.Client.sweep`."""

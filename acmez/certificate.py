@@ -29,13 +29,13 @@ class Certificate:
         chain: as the CA sent it.
         private_key: `None` if the caller made the certificate request; may live in an HSM.
         order_url: the order that it came from.
-        written: is called once `write` is done, and makes the journal forget the order.
+        written: is called with the directory once `write` is done, and tells those who watch, and the journal.
     """
 
     chain: Chain
     private_key: PrivateKey | None = field(repr=False)
     order_url: str = ""
-    written: Callable[[], None] | None = field(default=None, repr=False, compare=False)
+    written: Callable[[Path], None] | None = field(default=None, repr=False, compare=False)
 
     def __reduce__(self) -> tuple[Callable[..., Certificate], tuple[Chain, bytes | None, str]]:
         """Pickle the key as PEM; what `written` does belongs to this process."""
@@ -115,7 +115,7 @@ class Certificate:
         contents.append(("cert.pem", self.certificate_pem, 0o644))
         files.write_all(target, contents)
         if self.written is not None:
-            self.written()
+            self.written(target)
         return target
 
     def _refuse_foreign_key(self, target: Path, *, renews: bool) -> None:

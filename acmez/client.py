@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -17,7 +18,7 @@ from .acme.account import Account
 from .acme.authorities import directory_url, recognise
 from .acme.certificate import RevocationReason
 from .acme.client import Client as AcmeClient
-from .acme.errors import InputError
+from .acme.errors import AcmeError, Cancelled, InputError
 from .acme.jws import ExternalAccount, PrivateKey, SigningKey
 from .acme.pace import OrderLimit, Rates
 from .acme.polling import Polling
@@ -28,11 +29,13 @@ from .acme.session import Exchange
 from .acme.transport import Timeouts, Transport
 from .acme.trust import Trust
 from .certificate import Certificate
-from .engine import Engine
+from .csr import certificate_names
+from .engine import Engine, log
 from .issuance import Issuance
 from .keys import load_private_key, private_pem
 from .own_account import OwnAccount
 from .protocols import KeyProvider, Solver
+from .renewing import Due, decide
 from .request import Request, public_bytes, specs_for
 from .routing import Route
 from .spec import CertificateSpec
@@ -235,6 +238,10 @@ class Client:
         """
         return self._own.change_key(new, scope)
 
+    def deactivate_account(self, *, scope: CancelScope | None = None) -> Account:
+        """End the account for ever (RFC 8555 §7.3.6); certificates stay valid, and its key registers no other."""
+        return self._own.deactivate(scope)
+
     # Certificates, RFC 8555 §7.4
 
     def obtain(
@@ -314,12 +321,15 @@ class Client:
         return obtain_many(self, map(_spec, specs), executor=executor, at_once=at_once, scope=scope)
 
     def adopt(self, certificate: Certificate) -> Certificate:
-        """Take over a certificate that another process obtained: writing it makes this client's journal forget it."""
-        journal = self._engine.journal
-        if journal is None or certificate.written is not None:
+        """Take over a certificate that another process obtained: writing it tells this client, and its journal."""
+        if certificate.written is not None:
             return certificate
-        journal.adopt(certificate.order_url)
-        return replace(certificate, written=partial(journal.forget, certificate.order_url))
+        journal, order = self._engine.journal, certificate.order_url
+        if journal is not None:
+            journal.adopt(order)
+        forget = None if journal is None else partial(journal.forget, order)
+        names = tuple(sorted(value for _, value in certificate_names(certificate.leaf)))
+        return replace(certificate, written=self._engine.delivery(certificate.leaf, names, order, forget))
 
     def __reduce__(self) -> tuple[Callable[..., Client], tuple[str, Mapping[str, object], bytes | None]]:
         """Pickle the settings, but for `certificates`, and the account; connections are each process's own."""
@@ -396,6 +406,25 @@ class Client:
     def renewal_info(self, certificate: x509.Certificate, *, scope: CancelScope | None = None) -> RenewalInfo:
         """Ask when the CA wants a certificate to be renewed (RFC 9773)."""
         return self.acme.renewal_info(certificate, scope=scope)
+
+    def due(
+        self, certificate: x509.Certificate, *, now: datetime | None = None, scope: CancelScope | None = None
+    ) -> Due:
+        """Say whether to renew a certificate: when the CA wants it (RFC 9773 §4.2), else late in its lifetime.
+
+        The moment within the CA's window is random, and the same at each call. To renew, `obtain` with *replaces*.
+
+        Args:
+            now: the moment in question; `None`: the present. The time of your next look finds what cannot wait for it.
+        """
+        info = None
+        try:
+            info = self.renewal_info(certificate, scope=scope)
+        except Cancelled:
+            raise
+        except AcmeError as exc:
+            log.info("its lifetime decides when to renew a certificate, for: %s", exc)
+        return decide(certificate, info, now or datetime.now(UTC))
 
     # Who watches
 

@@ -10,7 +10,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+from cryptography import x509
 
 from . import current, events
 from .acme.certificate import Chain
@@ -163,6 +166,20 @@ class Engine:
                 error_type="" if error is None else type(error).__name__,
             )
         )
+
+    def delivery(
+        self, leaf: x509.Certificate, names: tuple[str, ...], order: str, forget: Callable[[], None] | None
+    ) -> Callable[[Path], None]:
+        """Return what to call with the directory once a certificate's files are written; *forget* comes last."""
+
+        def written(directory: Path) -> None:
+            serial, until = f"{leaf.serial_number:x}", leaf.not_valid_after_utc
+            event = events.CertificateWritten(order=order, names=names, directory=directory, serial=serial, until=until)
+            self.emit(event)
+            if forget is not None:
+                forget()
+
+        return written
 
     def await_order(self, scope: CancelScope) -> None:
         """Wait until the limit lets one more order be made.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pathlib  # the module: `acmez.events` offers events alone
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import ClassVar
 
 from . import current
@@ -213,6 +215,24 @@ class CertificateIssued(Event):
     name = "certificate-issued"
 
     names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertificateWritten(Event):
+    """The files of a certificate were written.
+
+    Attributes:
+        directory: where they are.
+        serial: its serial number, in hexadecimal digits.
+        until: when it expires.
+    """
+
+    name = "certificate-written"
+
+    names: tuple[str, ...]
+    directory: pathlib.Path
+    serial: str
+    until: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -318,7 +318,8 @@ class Issuance:
         self._check_issued(chain)
         names = tuple(identifier.value for identifier in self._request.identifiers)
         self._engine.emit(events.CertificateIssued(order=order.url, names=names))
-        return Certificate(chain, self._request.private_key, order.url, written=self._record.deliver(order.url))
+        written = self._engine.delivery(chain.leaf, names, order.url, self._record.deliver(order.url))
+        return Certificate(chain, self._request.private_key, order.url, written=written)
 
     def _finalize(self, order: Order) -> Order:
         """Send the certificate request, again only if the order says that it never arrived."""

@@ -32,6 +32,7 @@ _MILESTONES: Mapping[type[events.Event], str] = MappingProxyType(
         events.OrderReady: "every name is proved",
         events.OrderFinalized: "the CA has the certificate request",
         events.CertificateIssued: "{names}: issued",
+        events.CertificateWritten: "{names}: written to {directory}",
         events.AuthorizationValid: "{identifier}: proved",
     }
 )

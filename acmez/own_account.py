@@ -110,6 +110,12 @@ class OwnAccount:
             self._acme.update_account(account, contact=contact, terms_of_service_agreed=agreed, scope=scope)
         )
 
+    def deactivate(self, scope: CancelScope | None) -> Account:
+        """End the account for ever."""
+        ended = self._acme.deactivate_account(self.find(scope), scope=scope)
+        self._account = None  # what comes of it from now on, the CA says
+        return ended
+
     def change_key(self, new: AccountKey | str | os.PathLike[str] | None, scope: CancelScope | None) -> Account:
         """Give the account another key, which is kept before the CA is told."""
         with self._changing.hold(scope or CancelScope()):

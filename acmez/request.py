@@ -123,7 +123,7 @@ def specs_for(wishes: Mapping[str, bytes], known: Iterable[CertificateSpec]) -> 
     """
     left = dict(wishes)
     named = {_names(wish) for wish in wishes}
-    specs = [spec for spec in known if _names_of(spec) in named and left.pop(Request.from_spec(spec).wish(spec), b"")]
+    specs = [spec for spec in known if names_of(spec) in named and left.pop(Request.from_spec(spec).wish(spec), b"")]
     return specs + [spec for wish, csr in left.items() if (spec := _spec(wish, csr)) is not None]
 
 
@@ -132,13 +132,18 @@ def public_bytes(holder: x509.Certificate | x509.CertificateSigningRequest) -> b
     return holder.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _names(wish: str) -> frozenset[tuple[str, str]]:
-    return frozenset((kind, value) for kind, value in json.loads(wish)["names"])
+def names_of(spec: CertificateSpec) -> frozenset[tuple[str, str]]:
+    """Return what a certificate is to be for, as `Identifier.key`.
 
-
-def _names_of(spec: CertificateSpec) -> frozenset[tuple[str, str]]:
+    Raises:
+        InputError: names or request are not fit to be sent.
+    """
     wanted = identifiers(spec.names) if spec.csr is None else request_identifiers(load_request(spec.csr))
     return frozenset(identifier.key for identifier in wanted)
+
+
+def _names(wish: str) -> frozenset[tuple[str, str]]:
+    return frozenset((kind, value) for kind, value in json.loads(wish)["names"])
 
 
 def _spec(wish: str, csr: bytes) -> CertificateSpec | None:

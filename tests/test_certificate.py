@@ -296,17 +296,17 @@ def test_the_directory_must_not_be_a_file(tmp_path: Path):
 
 
 def test_who_wants_to_know_is_told_when_the_files_are_written(tmp_path: Path):
-    told: list[list[str]] = []
-    certificate = replace(issued(), written=lambda: told.append(sorted(content(tmp_path))))
-    certificate.write(tmp_path)
-    assert told == [FILES]
+    told: list[tuple[Path, list[str]]] = []
+    certificate = replace(issued(), written=lambda directory: told.append((directory, sorted(content(tmp_path)))))
+    certificate.write(str(tmp_path))
+    assert told == [(tmp_path, FILES)]
     with pytest.raises(KeyFileError):
-        replace(issued("example.org"), written=lambda: told.append([])).write(tmp_path)
-    assert told == [FILES]
+        replace(issued("example.org"), written=lambda directory: told.append((directory, []))).write(tmp_path)
+    assert told == [(tmp_path, FILES)]
 
 
 def test_a_certificate_crosses_processes_with_a_key_that_can_leave():
-    certificate = replace(issued(), order_url="https://ca.example/order/1", written=lambda: None)
+    certificate = replace(issued(), order_url="https://ca.example/order/1", written=lambda _: None)
     assert certificate.leaf.serial_number
     copy = pickle.loads(pickle.dumps(certificate))  # noqa: S301 - made right here
     assert copy.fullchain_pem == certificate.fullchain_pem

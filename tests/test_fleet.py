@@ -39,6 +39,7 @@ from acmez import (
 )
 from acmez.acme.jws import PrivateKey
 from acmez.csr import certificate_names
+from acmez.events import CertificateWritten, Event
 from acmez.fleet import Issued, _Obtain
 from acmez.journal import Journal
 from acmez.keys import generate
@@ -309,7 +310,24 @@ def test_an_account_for_the_moment_goes_along(home: tuple[Path, Lab]):
         with ProcessPoolExecutor(1, mp_context=processes) as pool:
             (issued,) = client.obtain_many(names(1), executor=pool)
         assert names_of(issued.result()) == names(1)[0]
-        assert issued.result().written is None
+
+
+def test_who_watches_hears_of_the_files_of_another_process_certificate(home: tuple[Path, Lab]):
+    path, lab = home
+    written: list[Event] = []
+    client = lab.client(WebrootSolver(path=path / "webroot"))
+    client.watch(lambda event: written.append(event) if isinstance(event, CertificateWritten) else None)
+    with ProcessPoolExecutor(1, mp_context=processes) as pool:
+        (issued,) = client.obtain_many(names(1), executor=pool)
+    certificate = issued.result()
+    certificate.write(path / "certs")
+    (event,) = written
+    assert isinstance(event, CertificateWritten)
+    assert (event.names, event.directory, event.order) == (tuple(names(1)[0]), path / "certs", certificate.order_url)
+    assert (int(event.serial, 16), event.until) == (
+        certificate.leaf.serial_number,
+        certificate.leaf.not_valid_after_utc,
+    )
 
 
 class DyingSolver(WebrootSolver):

@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from .errors import MalformedAnswer
+from .jws import PrivateKey
 from .transport import Response
 from .wire import parse_http_date, printable
 
@@ -108,7 +109,7 @@ def certificates_only(body: bytes, url: str) -> bytes:
     return b"".join(block.replace(b"\r\n", b"\n") + b"\n" for block in blocks)
 
 
-def same_public_key(certificate: x509.Certificate, request: x509.CertificateSigningRequest) -> bool:
-    """Whether the certificate is for the key of the request."""
+def same_public_key(certificate: x509.Certificate, other: x509.CertificateSigningRequest | PrivateKey) -> bool:
+    """Whether the certificate is for the key of the request, or for that private key."""
     encoding = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-    return certificate.public_key().public_bytes(*encoding) == request.public_key().public_bytes(*encoding)
+    return certificate.public_key().public_bytes(*encoding) == other.public_key().public_bytes(*encoding)

@@ -75,7 +75,7 @@ def account(
             if not yes and not click.confirm(f"Deactivate {found.url} for ever?", err=True):
                 click.echo("nothing was changed", err=True)
                 return FAILED
-            found = client.acme.deactivate_account(found, scope=scope)
+            found = client.deactivate_account(scope=scope)
         else:
             found = _changed(client, found, contacts, agree=agree, change_key=change_key, scope=scope)
         orders = None if deactivate else _orders(client, found, scope)

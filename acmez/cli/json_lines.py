@@ -8,12 +8,11 @@ import threading
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
-from pathlib import Path
 
 from acmez import events
 from acmez.acme.problem import Problem
 from acmez.acme.session import Exchange
-from acmez.certificate import Certificate
+from acmez.renewing import Due
 from acmez.spec import CertificateSpec
 
 from .advice import not_before
@@ -22,11 +21,10 @@ from .tally import Tally
 
 #: What is printed besides the events of `acmez.events`, with the members beside "event" and "time".
 RESULTS = {
-    "certificate-written": {
-        "names": "what the certificate is for, as the configuration has it",
-        "directory": "where its files are",
-        "serial": "its serial number, in hexadecimal digits",
-        "until": "when it expires",
+    "certificate-not-due": {
+        "names": "what the certificate is for",
+        "not_before": "when it will be time to renew it",
+        "why": "who says so",
     },
     "certificate-failed": {
         "names": "what it was to be for",
@@ -54,17 +52,9 @@ class JsonLines(Quiet):
         members = {field.name: getattr(event, field.name) for field in fields(event) if field.name != "at"}
         self._print(event.name, members)
 
-    def wrote(self, spec: CertificateSpec, certificate: Certificate, directory: Path) -> None:
-        leaf = certificate.leaf
-        self._print(
-            "certificate-written",
-            {
-                "names": spec.names,
-                "directory": str(directory),
-                "serial": f"{leaf.serial_number:x}",
-                "until": leaf.not_valid_after_utc.isoformat(),
-            },
-        )
+    def not_due(self, spec: CertificateSpec, found: Due) -> None:
+        members = {"names": spec.names, "not_before": found.not_before.isoformat(), "why": found.why}
+        self._print("certificate-not-due", members)
 
     def failed(self, spec: CertificateSpec, error: Exception) -> None:
         later = not_before(error)
@@ -96,4 +86,6 @@ def _plain(value: object) -> object:
         return {"type": value.type, "detail": value.detail}
     if isinstance(value, Exchange):
         return asdict(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
     return str(value)

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from acmez import events
 from acmez.certificate import Certificate
+from acmez.renewing import Due
 from acmez.spec import CertificateSpec
 
 from .board import Board
@@ -60,6 +61,10 @@ class LiveBoard(Lines):
         with self._lock:
             self._board.expect(known_names(spec), time.monotonic())
 
+    def not_due(self, spec: CertificateSpec, found: Due) -> None:
+        with self._away():
+            super().not_due(spec, found)
+
     def see(self, event: events.Event) -> None:
         with self._lock:
             self._board.see(event)
@@ -83,9 +88,14 @@ class LiveBoard(Lines):
 
     @contextmanager
     def _aside(self, spec: CertificateSpec, *, obtained: bool) -> Iterator[None]:
-        """Take the lines away while something is printed that stays."""
+        """Take the lines away while something is printed of a certificate that has ended."""
         with self._lock:
             self._board.end(known_names(spec), time.monotonic(), obtained=obtained)
+        with self._away():
+            yield
+
+    @contextmanager
+    def _away(self) -> Iterator[None]:
         self._live.stop()
         try:
             yield

@@ -32,7 +32,7 @@ _ENVIRONMENT = (
 )
 _EXAMPLES = (
     ("Find everything that is wrong in a configuration:", "acmez check acmez.toml --online"),
-    ("Obtain its certificates, from cron:", "acmez obtain --config acmez.toml --quiet"),
+    ("Obtain what is missing or due, from cron:", "acmez obtain --config acmez.toml --due --quiet"),
     ("Watch from a program:", "acmez obtain --config acmez.toml --json | jq -c 'select(.event == \"finished\")'"),
     ("Give the account a new key:", "acmez account --config acmez.toml --change-key"),
 )
@@ -108,7 +108,8 @@ def _items(items: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 
 def _json_lines() -> Iterator[tuple[str, str]]:
-    kinds = {kind.name: kind for kind in vars(events).values() if isinstance(kind, type) and hasattr(kind, "name")}
+    classes = [each for each in vars(events).values() if isinstance(each, type) and issubclass(each, events.Event)]
+    kinds = {kind.name: kind for kind in classes if hasattr(kind, "name")}
     for name, kind in kinds.items():
         members = ", ".join(field.name for field in fields(kind) if field.name != "at")
         yield name, f"{_first_line(kind)} Members: {members}."

@@ -29,23 +29,31 @@ _TOLD = 5  # certificates that are told by name
 @config_option
 @shown_options
 @trace_option
+@click.option("--due", is_flag=True, help="Obtain only what is missing, or due to be renewed: for timers.")
 @click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Give up after so long."
 )
-def obtain(config: Path, timeout: float | None, trace: Path | None, *, quiet: bool, as_json: bool) -> int:
+def obtain(config: Path, timeout: float | None, trace: Path | None, *, due: bool, quiet: bool, as_json: bool) -> int:
     """Obtain the certificates of a configuration, and write their files.
 
     With a journal, what an earlier process did not finish is gone on with.
+
+    With --due only those are obtained whose files are missing, damaged, or for other names, and those that are due:
+    when the CA wants it (RFC 9773), or with the last third of their lifetime where it does not say.
     """
 
-    def specs(client: Client, scope: CancelScope) -> Sequence[CertificateSpec]:
+    def specs(client: Client, shown: Display, scope: CancelScope) -> Sequence[CertificateSpec]:
         from acmez.acme.problem import AccountDoesNotExist
 
-        try:
-            client.account(scope=scope)
-        except AccountDoesNotExist:
-            client.register(scope=scope)
-        return client.certificates
+        from .due import due_of
+
+        wanted = due_of(client, shown, scope) if due else client.certificates
+        if wanted:
+            try:
+                client.account(scope=scope)
+            except AccountDoesNotExist:
+                client.register(scope=scope)
+        return wanted
 
     return _run(config, specs, check_directories, timeout=timeout, trace=trace, quiet=quiet, as_json=as_json)
 
@@ -57,7 +65,7 @@ def obtain(config: Path, timeout: float | None, trace: Path | None, *, quiet: bo
 def resume(config: Path, trace: Path | None, *, quiet: bool, as_json: bool) -> int:
     """Go on with the orders that an earlier process left in the journal, and write their certificates."""
 
-    def specs(client: Client, scope: CancelScope) -> Sequence[CertificateSpec]:
+    def specs(client: Client, shown: Display, scope: CancelScope) -> Sequence[CertificateSpec]:
         return client.unfinished(scope=scope)
 
     return _run(config, specs, lambda certificates: None, timeout=None, trace=trace, quiet=quiet, as_json=as_json)
@@ -65,7 +73,7 @@ def resume(config: Path, trace: Path | None, *, quiet: bool, as_json: bool) -> i
 
 def _run(
     config: Path,
-    specs: Callable[[Client, CancelScope], Sequence[CertificateSpec]],
+    specs: Callable[[Client, Display, CancelScope], Sequence[CertificateSpec]],
     check: Callable[[tuple[CertificateSpec, ...]], None],
     *,
     timeout: float | None,
@@ -90,7 +98,7 @@ def _run(
         with _traced(trace, plugins), from_config(config, plugins=plugins) as client:
             check(client.certificates)
             with interruptible(shown.stopping) as scope, scope.child(timeout) as limited, shown:
-                codes = _obtain_all(client, specs(client, limited), shown, tally, limited)
+                codes = _obtain_all(client, specs(client, shown, limited), shown, tally, limited)
                 scope.check()
     except EXPECTED as exc:
         if isinstance(exc, Cancelled):
@@ -136,8 +144,15 @@ def check_directories(certificates: tuple[CertificateSpec, ...]) -> None:
         else:
             if not os.access(spec.directory, os.W_OK):
                 problems.append(f"{where}: '{spec.directory}': cannot be written to")
+            problems += [f"{where}: '{path}': cannot be read" for path in _unreadable(spec.directory)]
     if problems:
         raise ConfigError(problems)
+
+
+def _unreadable(directory: Path) -> list[Path]:
+    """Return files of a certificate that tell whose key is there, and are not for who runs this."""
+    files = [directory / name for name in ("cert.pem", "fullchain.pem", "privkey.pem")]
+    return [path for path in files if path.exists() and not os.access(path, os.R_OK)]
 
 
 def _obtain_all(
@@ -190,4 +205,5 @@ def _say_what_is_left(error: Cancelled, tally: Tally, config: Path) -> None:
     if len(tally.unfinished) > _TOLD:
         error.add_note(f"not obtained: {len(tally.unfinished) - _TOLD} more certificates")
     if tally.unfinished:
-        error.add_note(f"{'go on' if journal else 'start again'} with: acmez obtain --config {config}")
+        due = " --due" if click.get_current_context().params.get("due") else ""
+        error.add_note(f"{'go on' if journal else 'start again'} with: acmez obtain --config {config}{due}")

@@ -14,6 +14,7 @@ from acmez import events
 from acmez.acme.errors import InputError
 from acmez.certificate import Certificate
 from acmez.hookspecs import hookimpl
+from acmez.renewing import Due
 from acmez.spec import CertificateSpec
 
 from .board import duration, names_of, news
@@ -31,6 +32,10 @@ class Display(Protocol):
 
     def expect(self, spec: CertificateSpec) -> None:
         """Count on one more certificate."""
+        ...
+
+    def not_due(self, spec: CertificateSpec, found: Due) -> None:
+        """Tell that a certificate need not be renewed yet."""
         ...
 
     def see(self, event: events.Event) -> None:
@@ -105,6 +110,8 @@ class Quiet:
 
     def expect(self, spec: CertificateSpec) -> None: ...
 
+    def not_due(self, spec: CertificateSpec, found: Due) -> None: ...
+
     def see(self, event: events.Event) -> None:
         if isinstance(event, events.ChallengeCleanedUp) and event.error is not None:
             click.echo(f"{event.identifier}: could not be cleaned up: {event.error}", err=True)
@@ -127,6 +134,9 @@ class Lines(Quiet):
         told = news(event)
         if told is not None:
             click.echo(f"{told.name}: {told.text}", err=True)
+
+    def not_due(self, spec: CertificateSpec, found: Due) -> None:
+        click.echo(f"{label(spec)}: not due before {found.not_before:%Y-%m-%d} ({found.why})")
 
     def wrote(self, spec: CertificateSpec, certificate: Certificate, directory: Path) -> None:
         click.echo(f"{directory}: valid until {certificate.leaf.not_valid_after_utc:%Y-%m-%d %H:%M} UTC")

@@ -211,6 +211,7 @@ def test_lines_of_json_are_read_back_into_events(home: Home):
     of_names = (events.AuthorizationFetched, events.ChallengePresented, events.ChallengeAnswered)
     assert {counts[kind] for kind in (*of_names, events.AuthorizationValid, events.ChallengeCleanedUp)} == {20}
     assert counts[events.OrderCreated] == counts[events.CertificateIssued] == 1
-    assert results["certificate-written"]["names"] == list(HUNDRED[:20])
+    (written,) = (event for event in seen if isinstance(event, events.CertificateWritten))
+    assert len(written.names) == 20
     assert results["finished"].pop("seconds")
     assert results["finished"] == {"written": 1, "failed": 0, "unfinished": 0, "left": [], "error": None}
