@@ -4,6 +4,7 @@ AcmeError                        see acmez.acme.errors for the plumbing's part o
 └── AcmezError
     ├── ConfigError              the configuration is wrong; `problems` holds one line each
     ├── KeyFileError             a key file is missing, unreadable, or not safe
+    ├── KeyProviderError         what provides a key failed
     ├── JournalError             the journal cannot be read or written
     ├── IssuanceError            no certificate; knows the order
     │   ├── ChallengesFailed     which identifiers failed, at which step, and why
@@ -43,6 +44,10 @@ class ConfigError(AcmezError):
 
 class KeyFileError(AcmezError):
     """A key file is missing, unreadable, or not safe; the message starts with its path."""
+
+
+class KeyProviderError(AcmezError):
+    """What provides a key failed; the message starts with its name, and the cause is what it raised."""
 
 
 class JournalError(AcmezError):

@@ -10,17 +10,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from . import files
-from .acme.errors import InputError
+from .acme.errors import AcmeError, InputError
 from .acme.jws import PrivateKey, public_jwk
-from .errors import KeyFileError
+from .acme.problem import printable
+from .errors import KeyFileError, KeyProviderError
 from .options import AnyPath, Secret
+
+if TYPE_CHECKING:
+    from .protocols import KeyProvider
 
 KEY_TYPES: Mapping[str, Callable[[], PrivateKey]] = MappingProxyType(
     {
@@ -45,6 +49,26 @@ def generate(key_type: str) -> PrivateKey:
     if make is None:
         raise InputError(f"key type {key_type!r} is none of {', '.join(KEY_TYPES)}")
     return make()
+
+
+def key_of(provider: KeyProvider, purpose: str) -> PrivateKey:
+    """Return the key that *provider* has for *purpose*.
+
+    Raises:
+        InputError: it provides something else.
+        KeyProviderError: it failed, other than by an error of acmez.
+    """
+    try:
+        key = provider.get(purpose)
+    except AcmeError:
+        raise
+    except Exception as exc:
+        told = printable(str(exc)) or type(exc).__name__
+        reason = told if isinstance(exc, OSError) else f"{type(exc).__name__}: {told}"
+        raise KeyProviderError(f"{provider.name!r}: provides no {purpose} key: {reason}") from exc
+    if not isinstance(key, PrivateKey):
+        raise InputError(f"key: {provider.name!r} provides no private key, but {type(key).__name__}")
+    return key
 
 
 @dataclass(frozen=True)

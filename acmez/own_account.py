@@ -16,7 +16,7 @@ from .acme.jws import ExternalAccount, PrivateKey, SigningKey
 from .acme.problem import AccountDoesNotExist, ProblemError, RateLimited
 from .acme.scope import CancelScope
 from .engine import log
-from .keys import FileKey, GeneratedKey, generate
+from .keys import FileKey, GeneratedKey, generate, key_of
 from .next_keys import InJournal, InMemory, exported
 from .protocols import KeyProvider, Replaceable
 
@@ -259,4 +259,4 @@ class OwnAccount:
 def _private_key(given: AccountKey | None) -> PrivateKey:
     if given is None:
         return generate("ec-p256")
-    return given if isinstance(given, PrivateKey) else given.get("account")
+    return given if isinstance(given, PrivateKey) else key_of(given, "account")

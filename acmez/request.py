@@ -15,7 +15,7 @@ from .acme.errors import InputError
 from .acme.identifier import Identifier
 from .acme.jws import PrivateKey
 from .csr import build_request, identifiers, load_request, request_identifiers
-from .keys import GeneratedKey, load_private_key, private_pem
+from .keys import GeneratedKey, key_of, load_private_key, private_pem
 from .protocols import KeyProvider
 from .spec import CertificateSpec
 
@@ -42,7 +42,7 @@ class Request:
 
         Raises:
             InputError: names or request are not fit to be sent.
-            KeyFileError: the key cannot be had.
+            KeyFileError, KeyProviderError: the key cannot be had.
         """
         if spec.csr is not None:
             if spec.names or spec.key is not None:
@@ -171,10 +171,7 @@ def _private_key(given: KeyProvider | PrivateKey | None) -> tuple[PrivateKey, st
     if isinstance(given, PrivateKey):
         return given, None
     provider = GeneratedKey() if given is None else given
-    key = provider.get("certificate")
-    if not isinstance(key, PrivateKey):
-        raise InputError(f"key: {provider.name!r} provides no private key, but {type(key).__name__}")
-    return key, provider.type if isinstance(provider, GeneratedKey) else None
+    return key_of(provider, "certificate"), provider.type if isinstance(provider, GeneratedKey) else None
 
 
 def _is(item: Identifier, name: str) -> bool:

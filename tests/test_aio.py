@@ -56,9 +56,13 @@ def test_a_certificate_from_its_order_to_its_revocation(start: Start):
             assert account.url == (await ca.register()).url
             certificate = await ca.obtain(["www.example.org"], timeout=10)
             assert certificate_names(certificate.leaf) == {("dns", "www.example.org")}
-            assert (await ca.renewal_info(certificate.leaf)).start < certificate.leaf.not_valid_after_utc
+            window = await ca.renewal_info(certificate.leaf)
+            assert window.start < certificate.leaf.not_valid_after_utc
+            assert window.start <= (await ca.due(certificate.leaf)).not_before <= window.end
+            assert (await ca.due(certificate.leaf, now=window.end)).due
             await ca.revoke(certificate.leaf)
             await ca.revoke(certificate.leaf)  # once more is no error
+            assert (await ca.deactivate_account()).status == "deactivated"
 
     asyncio.run(work())
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import pkgutil
 import re
 import sqlite3
@@ -31,6 +33,7 @@ from acmez.acme import (
     Response,
     SigningKey,
 )
+from acmez.acme.jws import PrivateKey
 from acmez.acme.polling import poll
 from acmez.acme.problem import EXCEPTIONS, problem_error
 from acmez.acme.rollover import after_key_change
@@ -41,7 +44,7 @@ from acmez.engine import Engine
 from acmez.errors import ChallengesFailed, FailedIdentifier
 from acmez.hookspecs import hookimpl
 from acmez.journal import Journal
-from acmez.keys import FileKey, generate
+from acmez.keys import FileKey, generate, key_of
 from acmez.kinds import SOLVER
 from acmez.known_plugins import KNOWN_PLUGINS
 from acmez.listening import listen
@@ -175,6 +178,13 @@ def reads_shared_key() -> None:
     FileKey(key).get("account")
 
 
+class Unreachable:
+    name = "company-hsm"
+
+    def get(self, purpose: str) -> PrivateKey:
+        raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+
+
 def opens_what_is_no_journal() -> None:
     path = Path("acmez.journal").absolute()
     with closing(sqlite3.connect(path)) as database:
@@ -227,6 +237,7 @@ EXAMPLES: dict[str, Callable[[], object]] = {
     "JournalError": opens_what_is_no_journal,
     "KeyChangeError": undecided_key_change,
     "KeyFileError": reads_shared_key,
+    "KeyProviderError": lambda: key_of(Unreachable(), "account"),
     "LostAnswer": lambda: lost(SigningKey(generate("ec-p256"))),
     "MalformedAnswer": malformed,
     "PluginConflictError": registers_twice,

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa, x25519
@@ -21,10 +21,11 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from acmez import Client
 from acmez.acme.errors import InputError
 from acmez.acme.jws import PrivateKey
-from acmez.errors import KeyFileError
-from acmez.keys import KEY_TYPES, FileKey, GeneratedKey, generate, load_private_key, private_pem
+from acmez.errors import KeyFileError, KeyProviderError
+from acmez.keys import KEY_TYPES, FileKey, GeneratedKey, generate, key_of, load_private_key, private_pem
 from acmez.options import Secret
 from tests.unprivileged import unprivileged
 
@@ -374,3 +375,61 @@ def test_an_exported_key_is_read_back(key: PrivateKey, passphrase: str | None):
 def test_a_key_that_cannot_leave_where_it_lives_cannot_be_exported():
     with pytest.raises(KeyFileError, match="HsmKey: the private key cannot be exported"):
         private_pem(HsmKey())  # type: ignore[arg-type]
+
+
+# Providers that fail
+
+
+class Failing:
+    """A provider whose key is not to be had."""
+
+    name: ClassVar[str] = "company-hsm"
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def get(self, purpose: str) -> PrivateKey:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ConnectionRefusedError(111, "Connection refused"), "[Errno 111] Connection refused"),
+        (KeyError("slot"), "KeyError: 'slot'"),
+        (RuntimeError(), "RuntimeError: RuntimeError"),
+    ],
+)
+def test_whose_failure_it_is_is_told_with_its_cause(error: Exception, reason: str):
+    with pytest.raises(KeyProviderError) as caught:
+        key_of(Failing(error), "account")
+    assert str(caught.value) == f"'company-hsm': provides no account key: {reason}"
+    assert caught.value.__cause__ is error
+
+
+def test_an_error_of_acmez_comes_out_as_it_is():
+    error = KeyFileError("account.pem: is a directory")
+    with pytest.raises(KeyFileError) as caught:
+        key_of(Failing(error), "account")
+    assert caught.value is error
+
+
+def test_what_is_no_private_key_is_not_taken_for_one():
+    class Wrong:
+        name: ClassVar[str] = "wrong"
+
+        def get(self, purpose: str) -> PrivateKey:
+            return "key"  # type: ignore[return-value]
+
+    with pytest.raises(InputError, match="'wrong' provides no private key, but str"):
+        key_of(Wrong(), "certificate")
+
+
+def test_a_client_tells_whose_failure_it_is():
+    hsm = Failing(TimeoutError("no answer"))
+    told = "'company-hsm': provides no {} key: no answer"
+    with Client("https://ca.invalid/directory", account_key=hsm) as client:
+        with pytest.raises(KeyProviderError, match=told.format("account")):
+            client.register()
+        with pytest.raises(KeyProviderError, match=told.format("certificate")):
+            client.obtain(["example.org"], key=hsm)

@@ -436,3 +436,16 @@ def test_changed_terms_are_agreed_to_and_orders_go_on(home: Home):
         client.obtain(["www.example.org"])
     assert home.lab.requests()["finalize"] == 1
     assert home.lab.ca.accounts[0].terms_agreed == "https://ca.example/terms/v2"
+
+
+# RFC 8555 §7.3.6
+
+
+def test_an_account_that_was_ended_obtains_nothing_more(home: Home):
+    with home.client(solvers=[WebSolver(web=home.lab.web)]) as client:
+        ended = client.deactivate_account()
+        assert (ended.url, ended.status) == (home.url, "deactivated")
+        with pytest.raises(ProblemError, match="unauthorized"):
+            client.obtain(["www.example.org"])
+    assert home.lab.ca.accounts[0].status == "deactivated"
+    assert home.lab.requests()["new-order"] == 0
