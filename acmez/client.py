@@ -417,14 +417,15 @@ class Client:
         Args:
             now: the moment in question; `None`: the present. The time of your next look finds what cannot wait for it.
         """
-        info = None
-        try:
-            info = self.renewal_info(certificate, scope=scope)
-        except Cancelled:
-            raise
-        except AcmeError as exc:
-            log.info("its lifetime decides when to renew a certificate, for: %s", exc)
-        return decide(certificate, info, now or datetime.now(UTC))
+        now, info = now or datetime.now(UTC), None
+        if now < certificate.not_valid_after_utc:  # afterwards nobody may ask (RFC 9773 §4.3)
+            try:
+                info = self.renewal_info(certificate, scope=scope)
+            except Cancelled:
+                raise
+            except AcmeError as exc:
+                log.info("its lifetime decides when to renew a certificate, for: %s", exc)
+        return decide(certificate, info, now)
 
     # Who watches
 

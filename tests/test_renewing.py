@@ -118,6 +118,16 @@ def test_a_ca_that_does_not_say_leaves_it_to_the_lifetime(start: Start, behaviou
     lab.ca.faults.clear()
 
 
+def test_of_one_that_has_expired_the_ca_is_not_asked(start: Start):
+    lab = start()
+    leaf = certificate("named")
+    with lab.client(retry=DefaultRetry(attempts=1)) as client:
+        assert client.due(leaf, now=leaf.not_valid_after_utc).due
+        assert lab.requests()["renewal-info"] == 0
+        assert not client.due(leaf).due
+        assert lab.requests()["renewal-info"] == 1
+
+
 def test_one_without_a_name_for_the_ca_is_left_to_its_lifetime(start: Start):
     bare = certificate("bare", bare=True)
     with start().client() as client:
