@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -15,6 +17,7 @@ from .wire import printable as printable  # noqa: PLC0414 - offered here, too
 
 PREFIX = "urn:ietf:params:acme:error:"
 BLANK = "about:blank"  # the type of a problem that says nothing about itself (RFC 7807 §4.2)
+_TITLE = re.compile(r"<title[^<>]*>\s*([^<\s][^<]*)</title", re.IGNORECASE)
 
 
 class ErrorType(StrEnum):
@@ -103,9 +106,9 @@ class Problem:
 
     def __str__(self) -> str:
         about = f"{self.identifier}: " if self.identifier else ""
-        lines = [f"{about}{printable(self.code)}: {self.detail}" if self.detail else f"{about}{printable(self.code)}"]
-        lines += [f"  {sub}" for sub in self.subproblems]
-        return "\n".join(lines)
+        words = [printable(self.code) if self.type != BLANK else "", self.detail]
+        reason = ": ".join(word for word in words if word) or "no reason given"
+        return "\n".join([f"{about}{reason}", *(f"  {sub}" for sub in self.subproblems)])
 
 
 def _identifier(members: Members) -> Identifier | None:
@@ -265,5 +268,15 @@ def _read(response: Response) -> Problem:
         return problem
     if 300 <= response.status < 400 and response.location:
         return replace(problem, detail=f"it redirects to {printable(response.location)!r}, which is not followed")
-    start = printable(response.body[:200].decode("utf-8", "replace").strip())
-    return replace(problem, detail=f"the answer is no problem document: {start!r}" if start else "empty answer")
+    return replace(problem, detail=_told(response))
+
+
+def _told(response: Response) -> str:
+    """Say what an answer is that is no problem document: a load balancer's page by its title, if it has one."""
+    start = response.body[:4096].decode("utf-8", "replace")
+    title = _TITLE.search(start)
+    told = printable((html.unescape(title[1]) if title else start[:200]).strip(), 200)
+    if not told:
+        return "empty answer"
+    media_type = f" ({printable(response.media_type, 60)})" if response.media_type else ""
+    return f"the answer is no problem document{media_type}: {told!r}"

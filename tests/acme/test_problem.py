@@ -89,7 +89,7 @@ def test_every_member_may_be_missing_or_odd(raw: Raw):
 
     assert (problem.type, problem.detail, problem.status, problem.subproblems) == ("about:blank", "", None, ())
     assert problem.identifier is None
-    assert str(problem) == "about:blank"
+    assert str(problem) == "no reason given"
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,25 @@ def test_an_answer_that_is_no_problem_document_is_told_as_it_is(
 
     assert type(error) is ProblemError
     assert error.problem.type == "about:blank"
-    assert re.match(f"POST {URL}: HTTP {status}: about:blank: .*{re.escape(told)}", str(error))
+    assert re.match(f"POST {URL}: HTTP {status}: .*{re.escape(told)}", str(error))
+    assert "about:blank" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("page", "told"),
+    [
+        ("<html><TITLE>503 Service\nUnavailable</TITLE><h1>Sorry", "(text/html): '503 Service Unavailable'"),
+        ("<title lang=en> Wartung &amp; Pflege </title>", "(text/html): 'Wartung & Pflege'"),
+        ("<title>&#8238;\x1b[2J</title>", "(text/html): '\ufffd\ufffd[2J'"),
+        ("<title> </title><h1>Sorry</h1>", "(text/html): '<title> </title><h1>Sorry</h1>'"),
+        ("<title>" + 900 * "x" + "</title>", f"(text/html): '{200 * 'x'}...'"),
+        ("<title>" * 9000, "(text/html): '<title><title>"),
+    ],
+)
+def test_a_page_is_told_by_its_title(page: str, told: str):
+    answer = response(page, 503, **{"content-type": "text/html; charset=utf-8"})
+
+    assert f"HTTP 503: the answer is no problem document {told}" in str(problem_error(answer))
 
 
 @given(bodies("type", "detail", "title", "status", "instance", "identifier", "subproblems", "algorithms"))
