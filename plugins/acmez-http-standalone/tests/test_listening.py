@@ -49,18 +49,17 @@ def test_no_host_means_all_addresses_of_both_families_on_one_port():
 @pytest.mark.usefixtures("every_address")
 def test_a_free_port_is_free_for_both_families(monkeypatch):
     create_server = socket.create_server
-    taken: list[socket.socket] = []
+    with create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        given = iter([taken])  # what the system gives first for IPv6, where it is free
 
-    def create(address, *, family: int, backlog: int):
-        server = create_server(address, family=family, backlog=backlog)
-        if not taken:
-            taken.append(create_server(("127.0.0.1", server.getsockname()[1])))
-        return server
+        def create(address, *, family: int, backlog: int):
+            host, port = address
+            return create_server((host, port or next(given, 0)), family=family, backlog=backlog)
 
-    monkeypatch.setattr(socket, "create_server", create)
-    (_, port), (_, same) = addresses(listen("", 0))
-    assert port == same != taken[0].getsockname()[1]
-    taken[0].close()
+        monkeypatch.setattr(socket, "create_server", create)
+        (_, port), (_, same) = addresses(listen("", 0))
+    assert port == same != taken
 
 
 def test_a_machine_without_one_family_serves_the_other(every_address):
