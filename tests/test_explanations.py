@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 
@@ -179,7 +180,7 @@ def reads_shared_key() -> None:
 
 
 class Unreachable:
-    name = "company-hsm"
+    name: ClassVar[str] = "company-hsm"
 
     def get(self, purpose: str) -> PrivateKey:
         raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
