@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import threading
 from collections.abc import Mapping
@@ -9,6 +10,26 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from acmez_testkit.wire import Refusal, Response
+
+#: What a request can be for; "unknown": for a path where nothing is.
+KINDS = (
+    "directory",
+    "new-nonce",
+    "new-account",
+    "account",
+    "orders",
+    "key-change",
+    "new-order",
+    "order",
+    "finalize",
+    "certificate",
+    "revoke",
+    "renewal-info",
+    "new-authz",
+    "authz",
+    "challenge",
+    "unknown",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +151,18 @@ class Faults:
         """Do `action` to the next requests of a kind.
 
         Args:
-            kind: what `Seen.kind` says, or "*" for every request
+            kind: what `Seen.kind` says, one of `KINDS`, or "*" for every request
             action: what goes wrong
             times: how many requests meet it; None: all that follow
             after: how many matching requests pass before
 
+        Raises:
+            ValueError: no request is of that kind.
         """
+        if kind not in {"*", *KINDS}:
+            close = difflib.get_close_matches(kind.lower(), KINDS, 1)
+            hint = f" (did you mean {close[0]!r}?)" if close else ""
+            raise ValueError(f"kind: {kind!r} is none of {', '.join(KINDS)}, and not '*'{hint}")
         with self._lock:
             self._rules.append(_Rule(kind, action, times, after))
 

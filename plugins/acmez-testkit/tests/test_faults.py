@@ -7,6 +7,7 @@ import time
 
 import pytest
 from acmez_testkit import Answer, Delay, Drop, EditHeaders, LoseAnswer, Problem, Seen, Truncate
+from acmez_testkit.faults import KINDS
 
 LOST = (http.client.RemoteDisconnected, ConnectionError)
 
@@ -143,3 +144,28 @@ def test_other_kinds_are_not_touched(client):
     raw.ca.faults.add("finalize", Drop())
     assert raw.new_order("example.com").status == 201
     assert raw.ca.faults.pending == (Drop(),)
+
+
+@pytest.mark.parametrize(("kind", "hint"), [("newOrder", r" \(did you mean 'new-order'\?\)"), ("ocsp", "")])
+def test_a_kind_that_no_request_has_is_refused(client, kind, hint):
+    raw = client()
+    with pytest.raises(ValueError, match=rf"^kind: '{kind}' is none of directory, .*, unknown, and not '\*'{hint}$"):
+        raw.ca.faults.add(kind, Drop())
+    assert raw.ca.faults.pending == ()
+
+
+def test_every_kind_of_request_can_meet_a_fault(client):
+    raw = client()
+    paths = {
+        "orders": "/account/1/orders",
+        "finalize": "/order/1/finalize",
+        "revoke": "/revoke-cert",
+        "renewal-info": "/renewal-info/1",
+        "unknown": "/elsewhere",
+    }
+    resources = ("account", "order", "authz", "challenge", "certificate")
+    for kind in KINDS:
+        raw.ca.faults.add(kind, Answer(418))
+        path = paths.get(kind, f"/{kind}/1" if kind in resources else f"/{kind}")
+        assert raw.get(raw.ca.directory_url.replace("/directory", path)).status == 418
+        assert raw.ca.requests[-1].kind == kind
