@@ -47,13 +47,13 @@ class Reader:
 
     def _run_all(self, text: str) -> None:
         for command in commands(text):
-            output, code = self._run(command.line)
+            output, code = self._run(command.line, lines=len(command.shown))
             expected_failure = any(each.startswith(("FAILED", "error:")) for each in command.shown)
             assert (code != 0) == expected_failure, output
             for each in command.shown:
                 assert shows(output, each), output
 
-    def _run(self, line: str) -> tuple[str, int]:
+    def _run(self, line: str, lines: int) -> tuple[str, int]:
         self.ran.append(line)
         words = shlex.split(line)
         environment = {}
@@ -69,17 +69,18 @@ class Reader:
             self.place /= words[1]
             return "", 0
         if words[-1] == "&":
-            return self._start(words[:-1]), 0
+            return self._start(words[:-1], lines), 0
         if words[0] == "pytest":
             words += ["-p", "no:cacheprovider"]
         done = self.overlay.run(words, self.place, environment=environment)
         return done.stdout + done.stderr, done.returncode
 
-    def _start(self, words: list[str]) -> str:
+    def _start(self, words: list[str], lines: int) -> str:
+        """Start a program that goes on, and return its first lines."""
         process = self.overlay.start(words, self.place)
         self.running.append(process)
         assert process.stdout is not None
-        return process.stdout.readline()
+        return "".join(process.stdout.readline() for _ in range(lines))
 
     def leave(self) -> None:
         """End what still runs."""

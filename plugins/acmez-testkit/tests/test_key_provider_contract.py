@@ -173,7 +173,17 @@ class RaisesItsPin(GoodKeys):
         raise OSError(f"the store refused {self.pin}")
 
 
+class KeepsForNobody(GoodKeys):
+    def next(self, ca: str) -> PrivateKey | None:
+        return None
+
+    def keep_next(self, key: PrivateKey) -> None:
+        KEPT["next"] = key
+
+
 BROKEN: Sequence[tuple[str, type[Any], str]] = [
+    ("its_further_methods_are_as_acmez_calls_them", KeepsForNobody, r"keep_next\(ca, key\), but has keep_next\(key\)"),
+    ("its_further_methods_are_as_acmez_calls_them", KeepsForNobody, r"it has no drop_next\(ca\)"),
     ("its_key_signs_requests_to_the_ca", OddCurve, "'EC secp256k1' has no JWS algorithm"),
     ("its_key_signs_requests_to_the_ca", MixedKeys, "what the key for 'certificate' signs does not verify"),
     ("its_key_signs_certificate_requests", RefusesCertificates, "no such key"),

@@ -358,6 +358,11 @@ class HasNoScope(GoodSolver):
         return None
 
 
+class ListsWhenMade(GoodSolver):
+    def providers(self) -> Sequence[str]:
+        return ["example"]
+
+
 class WaitsWithoutScope(GoodSolver):
     def wait(self, challenge: Challenge) -> None:  # type: ignore[override]
         pass
@@ -418,6 +423,7 @@ BROKEN: Sequence[tuple[str, type[Any], str]] = [
     ("its_secrets_are_not_shown", ShowsItsToken, "the repr shows a secret"),
     ("its_challenge_type_is_one", OddType, "'dns01' is no challenge type .did you mean 'dns-01'"),
     ("its_further_methods_are_as_acmez_calls_them", WaitsWithoutScope, r"wait\(challenge, scope\)"),
+    ("its_further_methods_are_as_acmez_calls_them", ListsWhenMade, "providers is called on the class: write @class"),
     ("present_soon_shows_the_answer", ShowsNothing, "the answer is not visible after present"),
     ("present_soon_shows_the_answer", RemovesNothing, "the answer is still visible after clean_up"),
     ("present_soon_shows_the_answer", RefusesOtherTypes, "the answer is not visible after present"),

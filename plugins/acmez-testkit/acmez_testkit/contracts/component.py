@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 import pytest
@@ -43,6 +44,15 @@ class ComponentContract(Generic[T]):
     def make_failing(self) -> T:
         """Return an instance whose work fails, say, because the server it talks to is not there."""
         pytest.skip(f"{type(self).__name__} has no make_failing(), so no error was looked at")
+
+    def _require_further(self, protocols: Sequence[type]) -> None:
+        """Fail if the component has a method of one of *protocols* that acmez cannot call as it is."""
+        component = type(self.make())
+        for protocol in protocols:
+            methods = [name for name in vars(protocol) if not name.startswith("_")]
+            if any(hasattr(component, name) for name in methods):
+                problems = list(component_problems(component, protocol, f"{self.kind.label} of this kind"))
+                require(not problems, "\n".join(problems))
 
     def test_it_is_offered_under_its_name(self) -> None:
         component = type(self.make())

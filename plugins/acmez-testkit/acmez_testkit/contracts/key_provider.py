@@ -15,13 +15,16 @@ from acmez.acme.identifier import Identifier
 from acmez.acme.jws import PrivateKey, SigningKey
 from acmez.csr import build_request
 from acmez.kinds import KEY_PROVIDER
-from acmez.protocols import KeyProvider
+from acmez.protocols import KeyProvider, Replaceable
 
 from .component import ComponentContract
 from .expecting import PATIENCE, at_once, require, within
 from .secrecy import listening, require_hidden, require_right_error, secrets_of
 
 T = TypeVar("T", bound=KeyProvider)
+
+#: What a key provider may have beside what every one has.
+FURTHER = (Replaceable,)
 
 PURPOSES = ("account", "certificate")
 THREADS = 32
@@ -36,6 +39,9 @@ class KeyProviderContract(ComponentContract[T]):
 
     kind = KEY_PROVIDER
     keeps: ClassVar[bool] = True
+
+    def test_its_further_methods_are_as_acmez_calls_them(self) -> None:
+        self._require_further(FURTHER)
 
     @pytest.mark.parametrize("purpose", PURPOSES)
     def test_its_key_signs_requests_to_the_ca(self, purpose: str) -> None:

@@ -17,9 +17,18 @@ from acmez.acme.errors import AcmeError
 from acmez.acme.identifier import Identifier
 from acmez.acme.scope import CancelScope
 from acmez.guards import Guards
-from acmez.inspection import component_problems
 from acmez.kinds import SOLVER
-from acmez.protocols import Batching, Handle, Locking, SelfWaiting, Signalling, Solver, WithPayload
+from acmez.protocols import (
+    Batching,
+    Handle,
+    Listing,
+    Locking,
+    SelfWaiting,
+    Signalling,
+    Solver,
+    Versatile,
+    WithPayload,
+)
 
 from .challenges import TOKENLESS, TXT_TYPES, answer_to, new_challenge
 from .component import ComponentContract
@@ -33,7 +42,8 @@ SOON = 5.0  # seconds; what takes longer belongs into a waiter
 ENDED = 1.0  # seconds for a call to end whose scope has
 THREADS = 32
 
-_OPTIONAL = (SelfWaiting, WithPayload, Batching, Locking, Signalling)
+#: What a solver may have beside what every solver has.
+FURTHER = (SelfWaiting, WithPayload, Versatile, Batching, Locking, Signalling, Listing)
 
 
 class SolverContract(ComponentContract[T]):
@@ -74,12 +84,7 @@ class SolverContract(ComponentContract[T]):
             require(kind and not hint, f"challenge_type: {kind!r} is no challenge type{hint}")
 
     def test_its_further_methods_are_as_acmez_calls_them(self) -> None:
-        component = type(self.make())
-        for protocol in _OPTIONAL:
-            methods = [name for name in vars(protocol) if not name.startswith("_")]
-            if any(hasattr(component, name) for name in methods):
-                problems = list(component_problems(component, protocol, "solver of this kind"))
-                require(not problems, "\n".join(problems))
+        self._require_further(FURTHER)
 
     # What it does
 
