@@ -35,6 +35,7 @@ from acmez import (
     FileKey,
     InputError,
     KeyFileError,
+    KeyProviderError,
     ProblemError,
 )
 from acmez.acme.jws import PrivateKey
@@ -104,11 +105,12 @@ def test_no_failure_stops_the_rest(start: Start, tmp_path: Path):
         "*.example.org": ChallengesFailed,
         "no name": InputError,
         "two.example.org": KeyFileError,
-        "three.example.org": ZeroDivisionError,
+        "three.example.org": KeyProviderError,
     }
     assert {name for name, each in issued.items() if each.certificate} == {"one.example.org", "four.example.org"}
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(KeyProviderError, match="ZeroDivisionError: certificate") as caught:
         issued["three.example.org"].result()
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
     with pytest.raises(AssertionError, match="neither"):
         Issued(specs[0]).result()
 
