@@ -93,16 +93,16 @@ def component_problems(component: object, protocol: type, label: str) -> Iterato
         missing = ", ".join(sorted(getattr(component, "__abstractmethods__", ())))
         yield f"{who} is abstract: it has no {missing}"
         return
-    methods, attributes = _members(protocol)
+    methods, class_methods, attributes = _members(protocol)
     for attribute in sorted(attributes - {"name"}):
         if not hasattr(component, attribute) and attribute not in fields:
             yield f"{who} is no {label}: it has no {attribute!r}"
     for method in methods.values():
-        if problem := _method_problem(component, method):
+        if problem := _method_problem(component, method, on_class=method.__name__ in class_methods):
             yield f"{who} is no {label}: {problem}"
 
 
-def _method_problem(component: type, wanted: FunctionType) -> str | None:
+def _method_problem(component: type, wanted: FunctionType, *, on_class: bool) -> str | None:
     name, parameters = wanted.__name__, list(inspect.signature(wanted).parameters)[1:]
     call = f"{name}({', '.join(parameters)})"
     method = getattr(component, name, None)
@@ -111,6 +111,8 @@ def _method_problem(component: type, wanted: FunctionType) -> str | None:
     if inspect.iscoroutinefunction(method):
         return f"{name} is a coroutine, which acmez would not await"
     bound = isinstance(inspect.getattr_static(component, name), staticmethod | classmethod)
+    if on_class and not bound:
+        return f"{name} is called on the class: write @classmethod above it"
     signature = inspect.signature(method)
     try:
         signature.bind(*parameters) if bound else signature.bind(None, *parameters)
@@ -120,18 +122,21 @@ def _method_problem(component: type, wanted: FunctionType) -> str | None:
     return None
 
 
-def _members(protocol: type) -> tuple[dict[str, FunctionType], set[str]]:
-    """The methods and the attributes that a protocol asks for."""
+def _members(protocol: type) -> tuple[dict[str, FunctionType], set[str], set[str]]:
+    """The methods that a protocol asks for, which of them are class methods, and the attributes."""
     methods: dict[str, FunctionType] = {}
+    class_methods: set[str] = set()
     attributes: set[str] = set()
     for base in protocol.__mro__:
         if base in {object, Protocol, Generic}:
             continue
         attributes |= inspect.get_annotations(base).keys()
         for name, value in vars(base).items():
-            if isinstance(value, FunctionType) and not name.startswith("_"):
-                methods.setdefault(name, value)
-    return methods, attributes
+            function = value.__func__ if isinstance(value, classmethod) else value
+            if isinstance(function, FunctionType) and not name.startswith("_"):
+                methods.setdefault(name, function)
+                class_methods |= {name} if isinstance(value, classmethod) else set()
+    return methods, class_methods, attributes
 
 
 def _fields(component: type) -> tuple[dataclasses.Field[object], ...]:

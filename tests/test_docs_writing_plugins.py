@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 from acmez_testkit import EmbeddedCA, contracts, pytest_plugin
+from acmez_testkit.contracts import key_provider, solver
 
-from acmez import events, hookspecs
+from acmez import events, hookspecs, protocols
 from acmez.inspection import HOOKS
 from acmez.kinds import KINDS
-from acmez.protocols import Batching, Listing, Locking, SelfWaiting, Signalling, Versatile, WithPayload
+from acmez.protocols import Listing, Versatile
 from tests.docs.pages import DOCS, blocks
 from tests.docs.pages import section as section_of
 from tests.docs.reader import Reader
@@ -132,7 +133,10 @@ def test_every_kind_and_every_further_method_is_documented():
     text = section("Components")
     for kind in KINDS:
         assert f"| {kind.label} | `{kind.hook}` |" in text
-    for protocol in (SelfWaiting, WithPayload, Batching, Locking, Signalling):
+    further = [*solver.FURTHER, *key_provider.FURTHER]
+    there = [each for each in vars(protocols).values() if getattr(each, "_is_runtime_protocol", False)]
+    assert sorted(each.__name__ for each in further) == sorted(each.__name__ for each in there)
+    for protocol in further:
         for name, method in vars(protocol).items():
             if inspect.isfunction(method) and not name.startswith("_"):
                 parameters = ", ".join(list(inspect.signature(method).parameters)[1:])
