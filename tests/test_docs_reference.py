@@ -64,6 +64,24 @@ def test_every_module_that_logs_is_found(tmp_path: Path):
     ]
 
 
+def test_every_module_of_the_core_is_listed_with_what_it_is():
+    listed = re.findall(r"^## `([\w.]+)`\n|^\| `(\w+\.py)` \| (.+) \|$", generated.modules(), re.MULTILINE)
+    packages: dict[str, list[str]] = {}
+    for package, file, about in listed:
+        if package:
+            files = packages.setdefault(package, [])
+        else:
+            files.append(file)
+            assert len(about) > 10
+    core = generated.ROOT / "acmez"
+    assert packages == {
+        ".".join(folder.relative_to(core.parent).parts): sorted(file.name for file in folder.glob("*.py"))
+        for folder in [core, *sorted(core.rglob("*/"))]
+        if (folder / "__init__.py").exists()
+    }
+    assert {"scope.py", "retry.py"} < set(packages["acmez.acme"])
+
+
 def test_a_docstring_is_shown_as_it_is_meant():
     lines = [
         'Take names, "*.example.com" too:',

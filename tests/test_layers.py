@@ -68,6 +68,13 @@ def test_only_the_transport_imports_requests():
     assert importers("urllib3") == {"acme/transport.py", "acme/connection.py"}
 
 
+def test_only_the_command_imports_what_terminals_need():
+    for distribution in ("click", "rich"):
+        users = importers(distribution)
+        assert users
+        assert {name for name in users if not name.startswith("cli/")} == set()
+
+
 @pytest.mark.parametrize("module", ["acmez", "acmez.acme"])
 def test_importing_it_loads_nothing_heavy(module: str):
     # The standard library's own needs do not count: what it loads without us, it loads anyway.

@@ -140,6 +140,19 @@ def loggers() -> str:
     return _markdown_table(("logger", "level", "message"), rows)
 
 
+def modules() -> str:
+    """Every module of the core, by its package, with the first line of its docstring."""
+    packages: dict[str, list[tuple[str, str]]] = {}
+    for path, module in _modules():
+        if module.partition(".")[0] == "acmez":
+            package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+            about = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+            packages.setdefault(package, []).append((f"`{path.name}`", about.partition("\n")[0].rstrip(":.")))
+    return "\n\n".join(
+        f"## `{package}`\n\n{_markdown_table(('module', 'what it is'), rows)}" for package, rows in packages.items()
+    )
+
+
 def _modules() -> Iterator[tuple[Path, str]]:
     for package in packages():
         spec = importlib.util.find_spec(package)

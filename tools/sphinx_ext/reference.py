@@ -39,6 +39,7 @@ PARTS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "errors": generated.errors,
         "events": generated.events,
         "loggers": generated.loggers,
+        "modules": generated.modules,
         "plugins": generated.plugins,
     }
 )
