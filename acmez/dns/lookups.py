@@ -116,22 +116,30 @@ class Lookups:
         """Find the zone of *name*, by SOA records alone.
 
         Args:
-            follow: if the name is an alias, go where it leads. An alias that a wildcard made does not count: it
-                is gone as soon as a record is put at the name itself.
+            follow: if the name is an alias, go where it leads, see `led`.
 
         Raises:
             DnsError: there is no zone, the aliases lead nowhere, or no resolver answers.
         """
+        end, aliases = await self.led(name) if follow else (name, ())
+        answer = await self.resolve(end, dns.rdatatype.SOA)
+        # There is no zone apex at an alias (RFC 1034 §3.6.2), so its zone is that of the name above.
+        zone = None if chain_from(answer, end) else zone_of(answer, end)
+        return Located(end, zone or await self._zone_above(end), aliases)
+
+    async def led(self, name: dns.name.Name) -> tuple[dns.name.Name, tuple[dns.name.Name, ...]]:
+        """Return the end of all aliases, or the name itself, and the aliases on the way, as `Located` has them.
+
+        An alias that a wildcard made does not count: it is gone as soon as a record is put at the name itself.
+
+        Raises:
+            DnsError: the aliases lead nowhere, or no resolver answers.
+        """
         aliases: list[dns.name.Name] = []
         while True:
-            answer = await self.resolve(name, dns.rdatatype.SOA)
-            chain = chain_from(answer, name)
-            if not chain:
-                zone = zone_of(answer, name) or await self._zone_above(name)
-                return Located(name, zone, tuple(aliases))
-            if not follow or await self._is_wildcard(name, chain[0]):
-                # There is no zone apex at an alias (RFC 1034 §3.6.2), so its zone is that of the name above.
-                return Located(name, await self._zone_above(name), tuple(aliases))
+            chain = chain_from(await self.resolve(name, dns.rdatatype.SOA), name)
+            if not chain or await self._is_wildcard(name, chain[0]):
+                return name, tuple(aliases)
             if not set(chain).isdisjoint(aliases) or len(aliases) > _MOST_ALIASES:
                 raise ZoneError(f"{text_of(name)}: its aliases lead nowhere: {' -> '.join(map(text_of, aliases))}")
             aliases += chain

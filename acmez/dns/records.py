@@ -31,6 +31,7 @@ from acmez.acme.challenges import TxtRecord, txt_record
 from acmez.acme.errors import InputError
 from acmez.protocols import CancelScope, Challenge, Handle
 
+from .errors import NoAnswerError
 from .servers import Written, parse
 from .texts import quoted
 
@@ -48,7 +49,8 @@ class DnsOptions:
     Attributes:
         cname: "follow": put the record at what its name is an alias of; "never": at the name itself; a table: name of
             the record -> where to put it, and all others at their names.
-        zones: zones that need not be looked up, because other resolvers see others, say.
+        zones: zones that need not be looked up, because other resolvers see others, say; no resolver need know a name
+            in them, and one that does is asked for aliases only.
         resolvers: through which zones and aliases are looked up: "192.0.2.1", "192.0.2.1:5353", or
             "https://dns.example/dns-query"; the system's by default.
 
@@ -185,8 +187,8 @@ class RecordFinder:
 
         from .reading import text_of
 
-        located = self._lookups.run(lambda: self._lookups.locate(dns.name.from_text(name), follow=True), scope)
-        return text_of(located.name).lower()
+        end, _ = self._lookups.run(lambda: self._lookups.led(dns.name.from_text(name)), scope)
+        return text_of(end).lower()
 
     def to_remove(
         self, challenges: Sequence[Challenge], handles: Sequence[Handle | None], scope: CancelScope
@@ -216,18 +218,31 @@ class RecordFinder:
         return None if zone is None else ZoneRecord(zone, name, record.value, record.persistent)
 
     async def _find(self, record: TxtRecord) -> ZoneRecord:
-        known = self._known(record)
-        if known is not None:
-            return known
         import dns.name
 
         from .reading import text_of
 
         start = self._moved.get(record.name, record.name)
-        located = await self._lookups.locate(dns.name.from_text(start), follow=self._cname == "follow")
-        name = text_of(located.name).lower()
-        zone = self._known_zone(name) or text_of(located.zone.name).lower()
+        name = await self._end(start) if self._cname == "follow" else start
+        zone = self._known_zone(name)
+        if zone is None:
+            located = await self._lookups.locate(dns.name.from_text(name), follow=False)
+            zone = text_of(located.zone.name).lower()
         return ZoneRecord(zone, name, record.value, record.persistent)
+
+    async def _end(self, name: str) -> str:
+        """Return what *name* is an alias of, or the name itself; also if no resolver knows it and its zone is told."""
+        import dns.name
+
+        from .reading import text_of
+
+        try:
+            end, _ = await self._lookups.led(dns.name.from_text(name))
+        except NoAnswerError:
+            if self._known_zone(name) is None:
+                raise
+            return name
+        return text_of(end).lower()
 
     def _known_zone(self, name: str) -> str | None:
         return next((zone for zone in self._zones if f".{name}".endswith(f".{zone}")), None)

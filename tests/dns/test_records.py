@@ -138,6 +138,26 @@ def test_known_zones_are_not_looked_up(scope):
     assert (record.zone, record.relative) == ("sub.example.test", "_acme-challenge.a")
 
 
+def test_names_in_known_zones_are_found_without_a_resolver(scope):
+    options = DnsOptions(zones=["example.test"], resolvers=["127.0.0.1:1"])
+    record = RecordFinder(options).find(challenge_for("a.example.test"), scope)
+    assert (record.zone, record.name) == ("example.test", "_acme-challenge.a.example.test")
+    with pytest.raises(NoAnswerError, match=r"^_acme-challenge\.other\.test: no resolver knows: "):
+        RecordFinder(options).find(challenge_for("other.test"), scope)
+
+
+def test_aliases_in_known_zones_are_followed(resolver):
+    place = place_of(resolver, "alias.example.test", zones=["example.test", "x.other.test"])
+    assert place == ("x.other.test", "x.other.test")
+
+
+def test_a_zone_that_is_told_is_not_looked_for(scope):
+    with ScriptedServer(lambda query: [answer(query)]).running() as server:
+        finder = RecordFinder(DnsOptions(zones=["example.test"], resolvers=[server.where]))
+        assert finder.find(challenge_for("a.example.test"), scope).zone == "example.test"
+        assert server.asked == ["_acme-challenge.a.example.test SOA"]
+
+
 def test_a_preferred_server_that_knows_nothing_is_passed_over(resolver, scope):
     with ScriptedServer(lambda query: [answer(query, rcode="REFUSED")]).running() as refusing:
         finder = RecordFinder(DnsOptions(resolvers=[resolver.where]), prefer=[parse(refusing.where)])
