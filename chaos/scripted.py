@@ -11,6 +11,7 @@ from acmez_testkit.faults import Action, Answer, Delay, Drop, EditHeaders, LoseA
 
 from acmez import Client
 from acmez.acme.identifier import Identifier
+from acmez.acme.scope import CancelScope
 from acmez.keys import generate
 from chaos.ours import attempt
 from chaos.outcome import Case, Outcome
@@ -59,6 +60,11 @@ class Script:
     error: str = ""
     steps: tuple[str, ...] = tuple(KINDS)
 
+    @property
+    def late(self) -> float:
+        """Seconds after which the CA has acted on whatever it was sent, though nobody waits for it any more."""
+        return max((action.seconds for action in self.actions if isinstance(action, Delay)), default=0.0)
+
 
 class Silent(Shown):
     """A solver that shows nothing."""
@@ -82,6 +88,7 @@ def run_scripted(script: Script, case: Case, world: World, seed: int) -> Outcome
         for action in script.actions:
             ca.faults.add(KINDS[case.step], action, times=chosen.randint(1, script.times))
         tried = attempt(ca.directory_url, trust, solver, generate("ec-p256"), names, before=script.before)
+        CancelScope().sleep(script.late)
         live = sum(order.status != "invalid" for order in ca.orders)
         return Outcome(
             case=case,

@@ -17,6 +17,8 @@ from .scope import CancelScope
 
 T = TypeVar("T")
 
+_FIRST_LOOK = 0.1  # seconds between looks at what a slow server may have done, at first
+
 
 class FailureKind(StrEnum):
     """What went wrong with one try of a request."""
@@ -148,7 +150,8 @@ def settle(
 ) -> T:
     """Return what *send* returns, or what *look* finds when a failure left open whether the server has acted.
 
-    It is sent again only if *look* finds nothing, and as often as *policy* allows. A conflict leaves nothing open.
+    It is sent again only if *look* finds nothing, and as often as *policy* allows. A server that was too slow to answer
+    may act yet: it is given as long again. A conflict leaves nothing open.
 
     Args:
         send: sends what must not be acted on twice.
@@ -156,6 +159,7 @@ def settle(
     """
     tries = _Tries(policy, operation, scope)
     while True:
+        sent = time.monotonic()
         try:
             return send()
         except AcmeError as exc:
@@ -169,10 +173,29 @@ def settle(
                 if found is None:
                     raise
                 return found
-        scope.sleep(delay)
-        found = look()
+            failed = time.monotonic()
+            until = failed + (failed - sent if _was_slow(exc) else 0.0)
+        found = _look_out(look, delay, until, scope)
         if found is not None:
             return found
+
+
+def _was_slow(error: AcmeError) -> bool:
+    """Whether somebody on the way lost patience while the server may still be at it."""
+    return (isinstance(error, TransportError) and error.timed_out) or (
+        isinstance(error, ProblemError) and error.status == 504
+    )
+
+
+def _look_out(look: Callable[[], T | None], pause: float, until: float, scope: CancelScope) -> T | None:
+    """Look after *pause* seconds, and again after longer and longer ones up to *until* on the monotonic clock."""
+    while True:
+        scope.sleep(pause)
+        found = look()
+        left = until - time.monotonic()
+        if found is not None or left <= 0:
+            return found
+        pause = min(left, max(2 * pause, _FIRST_LOOK))
 
 
 class _Tries:

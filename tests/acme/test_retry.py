@@ -26,6 +26,19 @@ from tests.acme.answers import URL, response
 LOST = LostAnswer("lost", method="POST", url=URL)
 UNREACHED = ConnectError("refused", method="POST", url=URL)
 MALFORMED = MalformedAnswer("odd", url=URL)
+TIMED_OUT = LostAnswer("late", method="POST", url=URL, timed_out=True)
+
+
+class Clock(CancelScope):
+    """A monotonic clock that moves when somebody sleeps, and the scope to sleep in."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
 
 
 def refused(status: int, code: str = "", *, method: str = "POST", **fields: str) -> AcmeError:
@@ -63,7 +76,7 @@ class TestKinds:
             (refused(500), FailureKind.SERVER_ERROR),
             (refused(504, "serverInternal"), FailureKind.SERVER_ERROR),
             (LOST, FailureKind.LOST_ANSWER),
-            (LostAnswer("late", method="POST", url=URL, timed_out=True), FailureKind.TIMEOUT),
+            (TIMED_OUT, FailureKind.TIMEOUT),
             (refused(409), FailureKind.CONFLICT),
             (refused(409, "conflict"), FailureKind.CONFLICT),
             (MALFORMED, FailureKind.MALFORMED),
@@ -306,6 +319,29 @@ class TestSettling:
         assert self.settle(Policy(None), Work(LOST), Work()) == 2
         with pytest.raises(LostAnswer):
             settle(lambda: Work(LOST)(1), lambda: None, policy=Policy(None), operation="x", scope=CancelScope())
+
+    @pytest.mark.parametrize("slow", [TIMED_OUT, refused(504)], ids=["time-out", "gateway"])
+    def test_a_server_that_was_too_slow_is_given_as_long_again(self, slow: AcmeError, monkeypatch: pytest.MonkeyPatch):
+        clock = Clock()
+        monkeypatch.setattr("acmez.acme.retry.time", clock)
+        sent: list[float] = []
+
+        def send() -> str:
+            sent.append(clock.now)
+            clock.now += 10
+            raise slow
+
+        def look() -> str | None:
+            return "acted" if clock.now >= acts_at else None
+
+        acts_at = 19.0
+        assert settle(send, look, policy=Policy(1.0), operation="x", scope=clock) == "acted"
+        assert sent == [0.0]
+
+        sent.clear()
+        clock.now, acts_at = 0.0, 21.0
+        assert settle(send, look, policy=Policy(1.0, 1.0), operation="x", scope=clock) == "acted"
+        assert sent == [0.0, 20.0]
 
     def test_a_malformed_answer_before_the_request_leaves_no_doubt(self):
         no_nonce = MalformedAnswer("no nonce", url=URL, acted=False)
