@@ -182,9 +182,13 @@ def settle(
 
 def _was_slow(error: AcmeError) -> bool:
     """Whether somebody on the way lost patience while the server may still be at it."""
-    return (isinstance(error, TransportError) and error.timed_out) or (
-        isinstance(error, ProblemError) and error.status == 504
-    )
+    match error:
+        case TransportError():
+            return error.timed_out
+        case ProblemError():
+            return error.status == 504
+        case _:
+            return False
 
 
 def _look_out(look: Callable[[], T | None], pause: float, until: float, scope: CancelScope) -> T | None:
