@@ -11,7 +11,7 @@ from typing import Any, ClassVar, cast
 import pytest
 from acmez_testkit import Problem
 
-from acmez import AcmeError, Challenge, ChallengesFailed, InputError, Polling, ProblemError, Route
+from acmez import AcmeError, Challenge, ChallengesFailed, InputError, KeyProviderError, Polling, ProblemError, Route
 from acmez.acme import Failure, PrivateKey
 from acmez.acme.scope import CancelScope
 from acmez.protocols import Handle, Solver
@@ -146,7 +146,7 @@ def test_what_is_no_key_is_told_before_anything_is_sent(start: Start, purpose: s
     lab = start()
     client = lab.stranger(account_key=Provides(what)) if purpose == "account" else lab.client()
     before = lab.requests()
-    with pytest.raises((InputError, Odd), match=r"^key: |^$"):
+    with pytest.raises((InputError, KeyProviderError), match=rf"^key: |^'odd': provides no {purpose} key: Odd"):
         client.register() if purpose == "account" else client.obtain([NAME], key=Provides(what))
     assert lab.requests() == before
 
