@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from acmez.acme.renewal import certificate_id
 from tests.pebble.server import Pebble
 
 from .conftest import Command, Home
+from .terminal import Terminal
 
 TWO = """
 [[certificate]]
@@ -105,6 +107,29 @@ def test_for_programs_and_for_timers(acmez: Command, home: Home, config: Path):
     assert (written["names"], written["serial"]) == (["example.test"], f"{now.serial_number:x}")
     assert datetime.fromisoformat(written["until"]) == now.not_valid_after_utc
     assert (lines["finished"]["written"], lines["finished"]["failed"]) == (1, 0)
+
+
+def test_files_of_somebody_else_are_told_before_anything_is_sent(
+    acmez: Command, home: Home, config: Path, monkeypatch: pytest.MonkeyPatch
+):
+    make_due(home, leaf(home.path / "certs/example.test"))
+    mine = os.access  # which says yes to root whatever it is asked
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "privkey.pem" and mine(path, mode))
+    before = len(home.ca.requests)
+    done = acmez("obtain", "--config", config, "--due")
+    assert done.code == 2
+    assert f"certificate[0].directory: '{home.path}/certs/example.test/privkey.pem': cannot be read" in done.err
+    assert len(home.ca.requests) == before
+
+
+def test_on_a_terminal_what_is_not_due_stays(home: Home, config: Path):
+    make_due(home, leaf(home.path / "certs/example.test"))
+    with Terminal.running(home.path, ["obtain", "-c", "acmez.toml", "--due"], width=100) as terminal:
+        terminal.until("exit code 0")
+        told = terminal.screen()
+    assert told[0].startswith("other.test and 1 more: not due before ")
+    assert told[1].startswith(f"{home.path}/certs/example.test: valid until ")
+    assert any(line.startswith("1 certificate obtained, in ") for line in told[2:])
 
 
 def test_a_real_ca_takes_the_renewal(acmez: Command, tmp_path: Path, pebble: Pebble):
