@@ -27,7 +27,13 @@ from .acme.errors import AcmeError
 
 
 class AcmezError(AcmeError):
-    """Base of what the porcelain adds."""
+    """Base of what the porcelain adds.
+
+    Attributes:
+        untouched: whether it left everything as it was; a solver's `present` that raises it is not cleaned up after.
+    """
+
+    untouched: bool = False
 
 
 class ConfigError(AcmezError):

@@ -12,7 +12,7 @@ from .acme.challenge import Challenge
 from .acme.scope import CancelScope
 from .crew import side_by_side
 from .engine import Engine, log
-from .errors import JournalError
+from .errors import AcmezError, JournalError
 from .protocols import Handle
 from .record import Record
 from .routing import Route
@@ -62,7 +62,12 @@ class Presenting:
             with self._engine.guards.exclusive(route.solver, challenges, self._scope):
                 for subject in batch:
                     subject.claimed = True
-                self._show(route, challenges)
+                try:
+                    self._show(route, challenges)
+                except AcmezError as exc:
+                    if exc.untouched:
+                        self._let_go(route, batch)
+                    raise
         except JournalError:
             raise  # no other way would do better
         except Exception as exc:
@@ -92,6 +97,13 @@ class Presenting:
             for challenge in new:
                 guards.not_presented(solver, challenge)
             raise
+
+    def _let_go(self, route: Route, batch: Sequence[Subject]) -> None:
+        """Note that there is nothing to clean up."""
+        for subject in batch:
+            self._engine.guards.release(route.solver, subject.current.challenge)
+            subject.claimed = False
+        self._record.cleaned_up(route.label, [subject.current.challenge for subject in batch])
 
     def discard(self, batch: Sequence[Subject]) -> None:
         """Clean up what is of no more use, also if the caller's scope ends meanwhile."""

@@ -38,6 +38,7 @@ class Solver(Component, Protocol):
 
         MUST return quickly; a slow part goes into a `Waiter`. What is there already and is right counts
         as success. MAY return a handle, which `clean_up` gets back, even in another process after a crash.
+        Whatever it raises, `clean_up` follows, unless it is an `AcmezError` that says `untouched`.
         """
         ...
 

@@ -7,15 +7,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from acmez import (
+    AcmezError,
     CancelScope,
     Challenge,
+    ChallengesFailed,
     Route,
     events,
 )
+from acmez.journal import Journal
+from acmez.protocols import Handle
 from tests.solvers import (
     BatchingTxtSolver,
     CallWaiter,
@@ -175,6 +180,30 @@ def test_a_failing_clean_up_does_not_cost_the_certificate(start: Start, caplog: 
     (cleaned,) = [event for event in watcher.seen if isinstance(event, events.ChallengeCleanedUp)]
     assert cleaned.error == "read-only file system"
     assert f"{NAME}: cleaning up with 'web' failed: read-only file system" in caplog.text
+
+
+@pytest.mark.parametrize(("untouched", "cleaned"), [(True, 0), (False, 1)])
+@pytest.mark.parametrize("names", [[NAME], ["a.example.org", "b.example.org"]])
+def test_after_a_present_that_left_all_untouched_nothing_is_cleaned_up(
+    start: Start, tmp_path: Path, names: list[str], untouched: bool, cleaned: int
+):
+    """What failed before anything was sent would fail once more, and be told as a leftover."""
+    lab = start()
+    watcher = Watcher()
+    journal = Journal(tmp_path / "journal.db")
+
+    class Refusing(WebSolver):
+        def present(self, challenge: Challenge, scope: CancelScope) -> Handle:
+            error = AcmezError("no zone")
+            error.untouched = untouched
+            raise error
+
+    solver = Refusing(web=lab.web, on_clean_up=fail)
+    with pytest.raises(ChallengesFailed, match="no zone"):
+        lab.client(solver, on_event=watcher, journal=journal).obtain(names)
+    told = [event for event in watcher.seen if isinstance(event, events.ChallengeCleanedUp)]
+    assert len(told) == cleaned * len(names)
+    assert [len(answers) for _, answers in journal.abandoned()] == cleaned * [len(names)]
 
 
 def test_a_clean_up_that_hangs_is_left_behind_and_told(start: Start):

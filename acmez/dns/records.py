@@ -31,7 +31,7 @@ from acmez.acme.challenges import TxtRecord, txt_record
 from acmez.acme.errors import InputError
 from acmez.protocols import CancelScope, Challenge, Handle
 
-from .errors import NoAnswerError
+from .errors import DnsError, NoAnswerError
 from .servers import Written, parse
 from .texts import quoted
 
@@ -166,7 +166,10 @@ class RecordFinder:
         return self.find_many([challenge], scope)[0]
 
     def find_many(self, challenges: Sequence[Challenge], scope: CancelScope) -> list[ZoneRecord]:
-        """Return the records of several challenges, all looked up at once."""
+        """Return the records of several challenges, all looked up at once; raises like `find`.
+
+        Call it before anything is changed: its errors say `untouched`, so that nothing is cleaned up.
+        """
         records = [txt_record(challenge) for challenge in challenges]
 
         async def find_all() -> list[ZoneRecord]:
@@ -174,7 +177,13 @@ class RecordFinder:
 
         known = [self._known(record) for record in records]
         found = [each for each in known if each is not None]
-        return found if len(found) == len(known) else self._lookups.run(find_all, scope)
+        if len(found) == len(known):
+            return found
+        try:
+            return self._lookups.run(find_all, scope)
+        except DnsError as error:
+            error.untouched = True
+            raise
 
     def leads_to(self, name: str, scope: CancelScope) -> str:
         """Return what *name* is an alias of, at the end of all aliases, or the name itself.

@@ -30,12 +30,14 @@ _UNSIGNED = (
 
 
 def refusal(server: object, zone: str, rcode: str, key: str) -> UpdateError:
-    """Return the error for an answer with *rcode*.
+    """Return the error for an answer with *rcode*: all of an update was refused (RFC 2136 §3.4.2.7).
 
     Args:
         key: in words.
     """
-    return UpdateError(f"{server}: zone {zone!r}: {_REASONS.get(rcode, rcode).format(key=key)}")
+    error = UpdateError(f"{server}: zone {zone!r}: {_REASONS.get(rcode, rcode).format(key=key)}")
+    error.untouched = True
+    return error
 
 
 def bad_signature(server: object, zone: str, error: SignatureError, key: str) -> UpdateError:

@@ -16,7 +16,7 @@ import dns.tsig
 import dns.update
 from dns.rdtypes.ANY.TXT import TXT
 
-from acmez.dns import NoAnswerError, SignatureError, ZoneRecord, by_zone
+from acmez.dns import DnsError, NoAnswerError, SignatureError, ZoneRecord, by_zone
 from acmez.dns.exchange import ask, question
 from acmez.dns.lookups import Lookups
 from acmez.dns.reading import alias_at, text_of, values_at
@@ -74,14 +74,25 @@ class Primary:
             UpdateError: the server refuses it, or does not show it.
             NoAnswerError: the server does not answer.
         """
-        await asyncio.gather(*(self._add(zone, each, ttl) for zone, each in by_zone(records, _MOST_AT_ONCE)))
+        work = [self._add(zone, each, ttl) for zone, each in by_zone(records, _MOST_AT_ONCE)]
+        # All are awaited, also after an error: what is added later would never be removed.
+        outcomes = await asyncio.gather(*work, return_exceptions=True)
+        error = next(filter(None, outcomes), None)
+        if isinstance(error, DnsError):
+            error.untouched = all(isinstance(each, DnsError) and each.untouched for each in outcomes)
+        if error is not None:
+            raise error
 
     async def remove(self, records: Sequence[ZoneRecord]) -> None:
         """Remove values that are there, and nothing else; raises like `add`."""
         await asyncio.gather(*(self._remove(zone, each) for zone, each in by_zone(records, _MOST_AT_ONCE)))
 
     async def _add(self, zone: str, records: Sequence[ZoneRecord], ttl: int) -> None:
-        before = await self._shown(zone, records)
+        try:
+            before = await self._shown(zone, records)
+        except DnsError as error:
+            error.untouched = True
+            raise
         missing = [record for record in records if record.value.encode() not in before[record.name].values]
         if not missing:
             return
@@ -92,15 +103,22 @@ class Primary:
             update.add(_absolute(record.name), ttl if own is None else own, _data(record))
         await self._send(update, zone)
         if self._verify:
-            after = await self._shown(zone, missing)
-            for record in missing:
-                self._check(record, after[record.name])
+            await self._check_all(zone, missing)
 
     async def _remove(self, zone: str, records: Sequence[ZoneRecord]) -> None:
         update = dns.update.UpdateMessage(zone)
         for record in records:
             update.delete(_absolute(record.name), _data(record))
         await self._send(update, zone)
+
+    async def _check_all(self, zone: str, records: Sequence[ZoneRecord]) -> None:
+        try:
+            shown = await self._shown(zone, records)
+        except DnsError as error:
+            error.untouched = False
+            raise
+        for record in records:
+            self._check(record, shown[record.name])
 
     def _check(self, record: ZoneRecord, shown: _Shown) -> None:
         if record.value.encode() in shown.values:

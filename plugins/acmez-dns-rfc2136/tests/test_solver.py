@@ -72,6 +72,31 @@ def test_records_of_several_zones_go_to_their_zones(server, solver, challenge_fo
     assert not [line for line in server.dump("sub.example.test") if " TXT " in line]
 
 
+def test_where_no_zone_can_be_found_nothing_was_touched(challenge_for, scope):
+    with ScriptedServer(lambda query: [answer(query, rcode="SERVFAIL")]).running() as failing:
+        options = DnsOptions(resolvers=[failing.where])
+        solver = Rfc2136Solver(server=failing.where, dns=options)
+        with pytest.raises(NoAnswerError, match="no resolver knows") as caught:
+            solver.present(challenge_for("www.example.test"), scope)
+    assert caught.value.untouched
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_what_is_refused_touches_nothing_unless_another_zone_took_its_part(server, challenge_for, scope, verify):
+    zones = DnsOptions(cname="never", zones=["example.test", "other.test"])
+    solver = solver_for(server, dns=zones, verify=verify)
+    taken, refused = challenge_for("taken.example.test"), challenge_for("www.other.test")
+    with pytest.raises(UpdateError) as caught:
+        solver.present_many([refused], scope)
+    # An unsigned answer to an update proves nothing; to a question that came before the update, it need not.
+    assert caught.value.untouched == (verify or "unsigned" not in str(caught.value))
+    with pytest.raises(UpdateError) as caught:
+        solver.present_many([refused, taken], scope)
+    assert not caught.value.untouched
+    assert server.ask(name_of(taken)) == [value_of(taken)]
+    solver.clean_up(taken, None, scope)
+
+
 def test_the_records_of_many_names_go_in_one_update(server, solver, challenge_for, scope):
     serial = server.ask("example.test", "SOA")[0].split()[2]
     challenges = [challenge_for(f"batch{n}.example.test") for n in range(50)]
