@@ -8,7 +8,7 @@ from html import escape
 from benchmarks.cases import OURS, Case, Figure, Outcome
 from benchmarks.report import number
 
-WIDTH, LABELS, VALUES = 760, 230, 110
+WIDTH, LABELS, VALUES = 760, 260, 100
 BAR, GAP, TITLE = 18, 6, 34
 
 _STYLE = """
