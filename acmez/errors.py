@@ -113,7 +113,7 @@ class OrderFailed(IssuanceError):
 
 
 class TryAgainLater(IssuanceError):
-    """The CA asks for more patience than the caller's cap.
+    """The CA asks for more patience than the caller's cap, or a limit on orders for more than the deadline leaves.
 
     Attributes:
         not_before: when to come back.

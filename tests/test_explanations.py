@@ -50,6 +50,7 @@ from acmez.kinds import SOLVER
 from acmez.known_plugins import KNOWN_PLUGINS
 from acmez.listening import listen
 from acmez.plugins import PluginManager
+from tests.docs import static
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ROOT / "acmez" / "explanations"
@@ -270,6 +271,28 @@ def test_the_message_on_the_page_is_what_the_code_says(name: str, tmp_path: Path
     shown = explanations.text(name).partition("```text\n")[2].partition("\n```")[0]
     assert type(raised.value).__name__ == raised.value.page == name
     assert str(raised.value).replace(str(tmp_path), "/etc/acmez") == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("DeadlineExceeded", "for"),
+        ("DeadlineExceeded", "finalizing"),
+        ("DeadlineExceeded", "downloading"),
+        ("TryAgainLater", "reached"),
+    ],
+)
+def test_other_messages_that_a_page_tells_of_are_those_of_the_code(name: str, word: str):
+    code = "\n".join(text for file in (ROOT / "acmez").glob("*.py") for text in static.texts(file))
+    spans = re.findall(r"`([^`]+)`", flat(explanations.text(name)))
+    told = [text.rstrip("…") for text in spans if word in text.split()]
+    assert told
+    assert [text for text in told if text not in code] == []
+
+
+def flat(page: str) -> str:
+    """Return the prose of a page, on one line."""
+    return " ".join(re.sub(r"^```.*?^```", "", page, flags=re.DOTALL | re.MULTILINE).split())
 
 
 def test_an_error_without_a_page_leads_to_that_of_its_base():
