@@ -16,6 +16,7 @@ import acmez
 from acmez.keys import FileKey
 from examples import own_key
 from examples.own_key import ProgramKey
+from tests.docs.pages import DOCS, blocks
 from tests.pebble.fixtures import AnyCA
 
 SIGN = """#!/bin/sh
@@ -32,6 +33,11 @@ def make(folder: Path, kind: str = "ec-p256") -> ProgramKey:
     program.write_text(SIGN.format(key=shlex.quote(str(key.path))))
     program.chmod(0o700)
     return ProgramKey(program, public)
+
+
+def test_the_page_shows_the_example_as_it_is():
+    (shown,) = [block for block in blocks((DOCS / "how-to/own-key.md").read_text()) if block.file == "own_key.py"]
+    assert shown.text == Path(own_key.__file__).read_text()
 
 
 class TestProgramKey(KeyProviderContract[ProgramKey]):
