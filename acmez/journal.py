@@ -209,6 +209,11 @@ class Journal:
         query = "SELECT url FROM orders WHERE directory = ? AND account = ? AND url IS NOT NULL"
         return frozenset(url for (url,) in self._file.read(query, (directory, account)))
 
+    def accounts_elsewhere(self, directory: str) -> list[str]:
+        """Return the URLs of the accounts at other CAs that have orders in the journal."""
+        query = "SELECT DISTINCT account FROM orders WHERE directory != ? ORDER BY account"
+        return [account for (account,) in self._file.read(query, (directory,))]
+
     # Keys of accounts, RFC 8555 §7.3.5
 
     def keep_next_key(self, directory: str, account: str, present: str, key: NextKey) -> None:

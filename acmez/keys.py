@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import shlex
@@ -156,10 +157,14 @@ class FileKey:
         """Write the next key beside the present one, with the same passphrase, mode and owner.
 
         Raises:
-            KeyFileError: it cannot be written, or another change is under way.
+            KeyFileError: it cannot be written, or another change is under way, here or at another CA: each CA that
+                takes a new key replaces the file for all that share it.
         """
         path = self._next_path(ca)
         try:
+            for other in sorted(path.parent.glob(f"{glob.escape(self._next_name)}*")):
+                if other != path:
+                    raise KeyFileError(f"{other}: is there: the key is being changed at another CA, too")
             now = Path(self.path).stat()
             mode, owner = stat.S_IMODE(now.st_mode), (now.st_uid, now.st_gid)
             files.create(path, private_pem(key, self.passphrase), mode=mode, owner=owner)
@@ -192,8 +197,11 @@ class FileKey:
             raise KeyFileError(f"{path}: cannot be removed: {exc.strerror}") from exc
 
     def _next_path(self, ca: str) -> Path:
-        path = Path(self.path)
-        return path.with_name(f"{path.name}.next-{hashlib.sha256(ca.encode()).hexdigest()[:12]}")
+        return Path(self.path).with_name(f"{self._next_name}{hashlib.sha256(ca.encode()).hexdigest()[:12]}")
+
+    @property
+    def _next_name(self) -> str:
+        return f"{Path(self.path).name}.next-"
 
     def _load(self, path: Path) -> PrivateKey:
         try:

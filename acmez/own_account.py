@@ -224,6 +224,7 @@ class OwnAccount:
     def _keeper(self, account: Account, new: AccountKey | None, key: SigningKey) -> Replaceable:
         """Return what keeps a key from before it is sent."""
         if isinstance(self.given, Replaceable) and exported(key.private_key) is not None:
+            self._warn_of_others(account)
             return self.given
         if self._journal is not None and self.given is not None:
             if self._journal.next_key(self._ca, key.thumbprint) is not None:
@@ -234,6 +235,16 @@ class OwnAccount:
                 f"{account.url}: a new key would be kept nowhere (give a FileKey, or the client a journal)"
             )
         return self._memory
+
+    def _warn_of_others(self, account: Account) -> None:
+        """Tell of accounts at other CAs, which may have the key that is about to be replaced."""
+        others = [] if self._journal is None else self._journal.accounts_elsewhere(self._ca)
+        if others:
+            log.warning(
+                "%s: its key is replaced where it is kept, and an account elsewhere that shares it is left without: %s",
+                account.url,
+                ", ".join(others),
+            )
 
     def _advice(self, key: SigningKey) -> str:
         named = self._named(key)

@@ -181,6 +181,27 @@ def test_of_two_changes_at_once_the_second_is_not_sent(home: Home):
     assert home.lab.requests()["key-change"] == 0
 
 
+def test_while_another_ca_changes_the_key_of_the_file_it_is_not_sent(home: Home):
+    home.key.keep_next("https://ca.example/directory", generate("ec-p256"))
+    with home.client() as client:
+        with pytest.raises(
+            KeyFileError, match=r"account\.pem\.next-\w+: is there: the key is being changed at another"
+        ):
+            client.change_account_key()
+        assert client.account().url == home.url
+    assert home.lab.requests()["key-change"] == 0
+
+
+def test_an_account_elsewhere_that_may_share_the_file_is_told(home: Home, caplog: pytest.LogCaptureFixture):
+    other = "https://ca.example/account/1"
+    with Journal(home.journal) as journal, home.client(journal=home.journal) as client:
+        client.change_account_key()
+        assert caplog.text == ""
+        journal.begin("https://ca.example/directory", other, "wish", csr=b"", key=None)
+        client.change_account_key()
+    assert f"an account elsewhere that shares it is left without: {other}" in caplog.text
+
+
 def test_another_cas_account_is_not_touched(home: Home):
     home.key.keep_next(home.lab.ca.directory_url, generate("ec-p256"))
     assert home.key.next("https://ca.example/directory") is None
