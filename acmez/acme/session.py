@@ -126,7 +126,7 @@ class Session:
             return exc
 
     def _check(self, url: str) -> None:
-        """Refuse an URL of the server's that must not, or cannot, be sent to: that is no error of the caller's."""
+        """Refuse a URL of the server's that must not, or cannot, be sent to: that is no error of the caller's."""
         if url != self.directory_url:
             try:
                 self.transport.check(url)

@@ -311,7 +311,7 @@ class Transport:
         self._watch = Watch()
 
     def check(self, url: str) -> None:
-        """Refuse an URL that is not one to send to, as `request` does.
+        """Refuse a URL that is not one to send to, as `request` does.
 
         Raises:
             InputError: it is not https, or not of a host that was allowed.
