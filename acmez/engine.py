@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -27,6 +26,7 @@ from .acme.problem import ProblemError, printable
 from .acme.retry import settle
 from .acme.scope import CancelScope
 from .acme.session import Exchange
+from .choosing import Experience
 from .errors import TryAgainLater
 from .events import Event
 from .guards import Guards
@@ -49,26 +49,6 @@ def told(error: BaseException) -> str:
     """Put what ended an issuance into words for events; it may come from anywhere, a plugin's hook, say."""
     text = str(error) or type(error).__name__
     return text if isinstance(error, AcmeError) else printable(_KEY_AUTHORIZATION.sub("<key authorization>", text))
-
-
-class Experience:
-    """Which challenge types worked for this client; the better ones are tried first."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._worked: Counter[str] = Counter()
-        self._tried: Counter[str] = Counter()
-
-    def note(self, challenge_type: str, *, worked: bool) -> None:
-        """Count one validation."""
-        with self._lock:
-            self._tried[challenge_type] += 1
-            self._worked[challenge_type] += worked
-
-    def rate(self, challenge_type: str) -> float:
-        """Return the share of successes; a type that was never tried stands between good and bad."""
-        with self._lock:
-            return (self._worked[challenge_type] + 1) / (self._tried[challenge_type] + 2)
 
 
 @dataclass(frozen=True)
@@ -257,49 +237,3 @@ def _later(seconds: float, order_url: str, why: str = "") -> TryAgainLater:
     not_before = datetime.now(UTC) + timedelta(seconds=min(seconds, 366 * 86400.0))
     message = f"{order_url}: the CA asks to come back in {seconds:.0f} s{why}"
     return TryAgainLater(message, not_before=not_before, order_url=order_url)
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One way to prove one identifier: a challenge and who answers it."""
-
-    challenge: Challenge
-    route: Route
-
-    @property
-    def key(self) -> tuple[str, int]:
-        """What tells this way from the others, in every order."""
-        return self.challenge.type, id(self.route)
-
-
-def candidates(
-    engine: Engine,
-    identifier: Identifier,
-    challenges: Sequence[Challenge],
-    *,
-    wildcard: bool,
-    tried: Collection[tuple[str, int]] = (),
-) -> list[Candidate]:
-    """Return the ways to prove *identifier* that were not tried, best first.
-
-    A plugin's choice comes first, then the user's order of challenge types, then solvers that name the
-    identifier before those for every name, then what worked before, then the order of the solvers.
-    """
-    wishes = engine.preferred_challenges
-
-    def order(candidate: Candidate) -> tuple[int, bool, float]:
-        kind = candidate.challenge.type
-        wish = wishes.index(kind) if kind in wishes else len(wishes)
-        return wish, not candidate.route.domains, -engine.experience.rate(kind)
-
-    found = [
-        Candidate(challenge, route)
-        for route in engine.routes
-        if route.matches(identifier, wildcard=wildcard)
-        for kind in route.challenge_types
-        for challenge in challenges
-        if challenge.type == kind
-    ]
-    left = sorted((candidate for candidate in found if candidate.key not in tried), key=order)
-    chosen = engine.choose_challenge(identifier, list(dict.fromkeys(candidate.challenge for candidate in left)))
-    return sorted(left, key=lambda candidate: candidate.challenge != chosen)

@@ -18,8 +18,9 @@ from .acme.identifier import Identifier
 from .acme.order import Order, OrderStatus
 from .acme.problem import ProblemError
 from .acme.scope import CancelScope, doing
+from .choosing import candidates
 from .crew import side_by_side
-from .engine import Engine, candidates, log
+from .engine import Engine, log
 from .errors import ChallengesFailed, FailedIdentifier, OrderFailed
 from .presenting import Presenting
 from .record import Record

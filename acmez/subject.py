@@ -10,7 +10,7 @@ from .acme.authorization import FINAL, Authorization
 from .acme.challenge import Challenge, ChallengeStatus
 from .acme.errors import AcmeError
 from .acme.problem import Problem, printable
-from .engine import Candidate
+from .choosing import Candidate
 from .errors import FailedIdentifier
 
 _SHORTEST_TOKEN = 8  # RFC 8555 §8 has 22; cutting out a single letter would leave nothing legible
