@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _LARGEST = 64 * 1024 * 1024  # some servers know no other way to read a record than to send the whole zone
 _HARMLESS = {FailureKind.CONNECT, FailureKind.RATE_LIMITED}  # the provider has not acted
+_READING = {"GET", "HEAD"}
 
 
 #: Makes calls again that failed in a way that may pass; less often than a CA's, for another solver may do.
@@ -82,12 +84,21 @@ class Api:
 
     @contextmanager
     def connected(self, scope: CancelScope) -> Iterator[Calls]:
-        """Yield what makes calls, over connections that end with the `with` statement."""
+        """Yield what makes calls, over connections that end with the `with` statement.
+
+        A `DnsError` that leaves it says `untouched` if no call in it can have changed anything: make all calls of one
+        `present` in one.
+        """
         from acmez.acme.transport import Timeouts, Transport
 
         timeouts = Timeouts(connect=min(10.0, self._timeout), read=self._timeout, total=self._timeout)
         with Transport(trust=self._context, timeouts=timeouts, max_body=_LARGEST, allow_http=True) as transport:
-            yield Calls(self.url, self._headers, transport, scope)
+            calls = Calls(self.url, self._headers, transport, scope)
+            try:
+                yield calls
+            except DnsError as error:
+                error.untouched = not calls.changed
+                raise
 
     @cached_property
     def _context(self) -> ssl.SSLContext:
@@ -104,6 +115,13 @@ class Calls:
         self._headers = headers
         self._transport = transport
         self._scope = scope
+        self._lock = threading.Lock()
+        self._changes = 0
+
+    @property
+    def changed(self) -> bool:
+        """Whether a call may have changed something: not one that reads, that did not arrive, or was refused."""
+        return self._changes > 0
 
     def __call__(
         self,
@@ -154,11 +172,21 @@ class Calls:
             self._scope.sleep(delay)
 
     def _once(self, method: str, path: str, body: JSON, accept: Collection[int]) -> tuple[int, JSON]:
+        changes = 0 if method in _READING else 1
+        self._count(changes)
         try:
             response = self._send(method, path, body)
         except TransportError as error:
+            if error.stage is not Stage.ANSWER:
+                self._count(-changes)
             raise ApiError(f"{self._url}: {_reason(error)}", kind=_kind_of_silence(error)) from error
+        if 400 <= response.status < 500:
+            self._count(-changes)
         return self._read(response, accept)
+
+    def _count(self, changes: int) -> None:
+        with self._lock:
+            self._changes += changes
 
     def _send(self, method: str, path: str, body: JSON) -> Response:
         headers = dict(self._headers)

@@ -110,3 +110,31 @@ def test_a_call_without_patience_is_made_once(server, policy, scope):
     with pytest.raises(ApiError):
         call(server, scope, patient=False)
     assert policy.asked == []
+
+
+@pytest.mark.parametrize(
+    ("methods", "last", "untouched"),
+    [
+        (["GET"], 403, True),
+        (["PUT"], 403, True),
+        (["PUT"], 500, False),
+        (["HEAD", "GET"], 500, True),
+        (["POST", "GET"], 403, False),
+    ],
+)
+def test_an_error_tells_whether_anything_can_have_changed(server, policy, scope, methods, last, untouched):
+    def present() -> None:
+        with Api(server.url, headers={}).connected(scope) as calls:
+            for method in methods:
+                server.faults = [Reply(last, {})] * 2 if method is methods[-1] else []
+                calls(method, "/thing", {})
+
+    with pytest.raises(ApiError) as caught:
+        present()
+    assert caught.value.untouched == untouched
+
+
+def test_what_never_arrived_changed_nothing(policy, scope):
+    with pytest.raises(ApiError) as caught, Api("http://127.0.0.1:1", headers={}).connected(scope) as calls:
+        calls("POST", "/thing", {})
+    assert caught.value.untouched
