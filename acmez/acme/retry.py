@@ -34,6 +34,16 @@ class FailureKind(StrEnum):
     MALFORMED = "malformed"  # an answer that RFC 8555 does not allow
 
 
+_STAGES = {
+    Stage.CONNECT: FailureKind.CONNECT,
+    Stage.SEND: FailureKind.SEND,
+    Stage.ANSWER: FailureKind.LOST_ANSWER,
+}
+
+# 409 as well, and as true the next time (RFC 9773 §5, RFC 8555 §7.6).
+_LASTING_CONFLICTS = {ErrorType.ALREADY_REPLACED, ErrorType.ALREADY_REVOKED}
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """One failed try that may be repeated.
@@ -277,13 +287,3 @@ def _kind_of_problem(error: ProblemError, *, repeatable: bool) -> FailureKind | 
             return FailureKind.SERVER_ERROR
         case _:
             return None
-
-
-_STAGES = {
-    Stage.CONNECT: FailureKind.CONNECT,
-    Stage.SEND: FailureKind.SEND,
-    Stage.ANSWER: FailureKind.LOST_ANSWER,
-}
-
-# 409 as well, and as true the next time (RFC 9773 §5, RFC 8555 §7.6).
-_LASTING_CONFLICTS = {ErrorType.ALREADY_REPLACED, ErrorType.ALREADY_REVOKED}
