@@ -85,50 +85,61 @@ class Issuance:
 
     def _run(self) -> Certificate:
         for number in itertools.count(1):
-            try:
-                with doing(lambda: f"ordering for {', '.join(map(str, self._request.identifiers[:10]))}"):
-                    order = self._resume() or self._new_order()
-            except RejectedIdentifier as exc:
-                refused = {str(item.identifier) for item in exc.problem.subproblems if item.identifier}
-                if number < self._engine.max_orders and self._does_without(refused):
-                    continue
-                self._end(exc)
-                raise
-            solving = Solving(
-                self._engine, self._account, order, self._request.identifiers, self._failed, self._record, self._scope
-            )
-            keep = False
-            try:
-                with self._engine.limited(order.url):
-                    order = solving.authorize()
-                    # The answers are needed no more: they go while the CA issues.
-                    solving.begin_clean_up()
-                    certificate = self._obtain(order)
-                keep = True  # until its files are written
+            last = number >= self._engine.max_orders
+            order = self._next_order(last=last)
+            certificate = None if order is None else self._take_through(order, last=last)
+            if certificate is not None:
                 return certificate
-            except ChallengesFailed as exc:
-                self._failures += exc.failed
-                solving.give_up()
-                if number < self._engine.max_orders and self._goes_on(solving, exc):
-                    continue
-                self._end(exc)
-                raise ChallengesFailed(self._failures, order_url=exc.order_url) from exc
-            except _OrderTaken as exc:
-                if number < self._engine.max_orders:
-                    continue
-                self._end(exc)
-                raise
-            except BaseException as exc:
-                self._scope.cancel("the issuance has ended")  # what still runs beside, after Ctrl-C, say
-                keep = self._can_be_resumed(exc)
-                if not keep:
-                    solving.give_up()
-                self._end(exc)
-                raise
-            finally:
-                solving.clean_up()
-                self._record.finish(forget=not keep)
         raise AssertionError("unreachable")
+
+    def _next_order(self, *, last: bool) -> Order | None:
+        """Return an order to go on with, or a new one; `None`: another one, without what the CA refuses, may do."""
+        try:
+            with doing(lambda: f"ordering for {', '.join(map(str, self._request.identifiers[:10]))}"):
+                return self._resume() or self._new_order()
+        except RejectedIdentifier as exc:
+            refused = {str(item.identifier) for item in exc.problem.subproblems if item.identifier}
+            if not last and self._does_without(refused):
+                return None
+            self._end(exc)
+            raise
+
+    def _take_through(self, order: Order, *, last: bool) -> Certificate | None:
+        """Prove, finalize and download; `None`: another order may do better."""
+        solving = Solving(
+            self._engine, self._account, order, self._request.identifiers, self._failed, self._record, self._scope
+        )
+        keep = False
+        try:
+            with self._engine.limited(order.url):
+                order = solving.authorize()
+                # The answers are needed no more: they go while the CA issues.
+                solving.begin_clean_up()
+                certificate = self._obtain(order)
+            keep = True  # until its files are written
+            return certificate
+        except ChallengesFailed as exc:
+            self._failures += exc.failed
+            solving.give_up()
+            if not last and self._goes_on(solving, exc):
+                return None
+            self._end(exc)
+            raise ChallengesFailed(self._failures, order_url=exc.order_url) from exc
+        except _OrderTaken as exc:
+            if not last:
+                return None
+            self._end(exc)
+            raise
+        except BaseException as exc:
+            self._scope.cancel("the issuance has ended")  # what still runs beside, after Ctrl-C, say
+            keep = self._can_be_resumed(exc)
+            if not keep:
+                solving.give_up()
+            self._end(exc)
+            raise
+        finally:
+            solving.clean_up()
+            self._record.finish(forget=not keep)
 
     def _can_be_resumed(self, error: BaseException) -> bool:
         """Whether the journal keeps the order: not if the CA or the proofs have spoilt it."""

@@ -77,7 +77,7 @@ class Replaceable(Protocol):
     What it keeps survives a crash from the moment `keep_next` returns.
 
     Args:
-        ca: the CA's directory URL: another CA's account stays with the present key.
+        ca: the CA's directory URL; the account at another CA has a next key of its own.
     """
 
     def next(self, ca: str) -> PrivateKey | None:
