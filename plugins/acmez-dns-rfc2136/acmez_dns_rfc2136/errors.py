@@ -16,6 +16,8 @@ _REASONS = {
     "NOTIMP": "NOTIMP: the server takes no dynamic updates",
     "SERVFAIL": "SERVFAIL: the server failed, and its log says why (BIND must be able to write beside the zone file)",
 }
+#: After SERVFAIL nobody knows: a secondary that passed the update on may have lost the answer (RFC 2136 §6).
+_REFUSED = _REASONS.keys() - {"SERVFAIL"}
 _SIGNATURES = {
     "BADKEY": "BADKEY: the server does not know {key} (or knows it with another algorithm)",
     "BADSIG": "BADSIG: 'key_secret' is not the server's for {key}",
@@ -30,13 +32,13 @@ _UNSIGNED = (
 
 
 def refusal(server: object, zone: str, rcode: str, key: str) -> UpdateError:
-    """Return the error for an answer with *rcode*: all of an update was refused (RFC 2136 §3.4.2.7).
+    """Return the error for an answer with *rcode*; an update that was refused has changed nothing (RFC 2136 §3.3).
 
     Args:
         key: in words.
     """
     error = UpdateError(f"{server}: zone {zone!r}: {_REASONS.get(rcode, rcode).format(key=key)}")
-    error.untouched = True
+    error.untouched = rcode in _REFUSED
     return error
 
 

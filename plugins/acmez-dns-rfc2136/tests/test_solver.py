@@ -97,6 +97,16 @@ def test_what_is_refused_touches_nothing_unless_another_zone_took_its_part(serve
     solver.clean_up(taken, None, scope)
 
 
+@pytest.mark.parametrize(("rcode", "untouched"), [("REFUSED", True), ("SERVFAIL", False)])
+def test_after_a_server_failed_nobody_knows_whether_it_has_changed(challenge_for, scope, rcode, untouched):
+    with ScriptedServer(lambda query: [answer(query, rcode=rcode)]).running() as failing:
+        zones = DnsOptions(cname="never", zones=["example.test"])
+        solver = Rfc2136Solver(server=failing.where, dns=zones, verify=False)
+        with pytest.raises(UpdateError, match=rcode) as caught:
+            solver.present(challenge_for("www.example.test"), scope)
+    assert caught.value.untouched == untouched
+
+
 def test_the_records_of_many_names_go_in_one_update(server, solver, challenge_for, scope):
     serial = server.ask("example.test", "SOA")[0].split()[2]
     challenges = [challenge_for(f"batch{n}.example.test") for n in range(50)]
