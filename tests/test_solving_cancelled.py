@@ -212,6 +212,15 @@ def test_a_solver_that_hangs_does_not_keep_its_caller(start: Start):
     assert not solver.left
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Take SIGINT as usual, although whoever runs the tests may ignore it, as a shell lets its background jobs."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_from_the_keyboard_cleans_up(start: Start):
     lab = start(validation_delay=60)
     main = threading.main_thread().ident
@@ -228,6 +237,7 @@ def test_an_interrupt_from_the_keyboard_cleans_up(start: Start):
     assert solver.calls == [("present", NAME), ("clean_up", NAME)]
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_what_runs_beside(start: Start):
     lab = start()
     main = threading.main_thread().ident

@@ -124,7 +124,7 @@ def test_files_of_somebody_else_are_told_before_anything_is_sent(
 
 def test_on_a_terminal_what_is_not_due_stays(home: Home, config: Path):
     make_due(home, leaf(home.path / "certs/example.test"))
-    with Terminal.running(home.path, ["obtain", "-c", "acmez.toml", "--due"], width=100) as terminal:
+    with Terminal.running(home.path, ["obtain", "-c", "acmez.toml", "--due"], width=200) as terminal:
         terminal.until("exit code 0")
         told = terminal.screen()
     assert told[0].startswith("other.test and 1 more: not due before ")

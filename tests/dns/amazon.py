@@ -63,11 +63,16 @@ class Route53:
 def moto() -> Iterator[str]:
     """The URL of an AWS that moto plays."""
     server = pytest.importorskip("moto.server", reason="moto is not installed (pip install 'moto[server]')")
+    from moto.route53.models import ChangeList
+
     running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    running.start()
-    host, port = running.get_host_and_port()
-    yield f"http://{host}:{port}"
-    running.stop()
+    with pytest.MonkeyPatch.context() as patch:
+        # moto refuses to create what was created before, though the same batch deletes what is there now.
+        patch.setattr(ChangeList, "__contains__", lambda *_: False)
+        running.start()
+        host, port = running.get_host_and_port()
+        yield f"http://{host}:{port}"
+        running.stop()
 
 
 @pytest.fixture(autouse=True)
