@@ -42,7 +42,7 @@ def main() -> int:
     began = time.monotonic()
     sys.stdout.write(f"seed {given.seed}\n")
     with World() as world:
-        outcomes = _quick(world, matrix, given) if given.quick else _whole(world, matrix, given)
+        outcomes = (_again if given.again else _quick if given.quick else _whole)(world, matrix, given)
     ours = [outcome for outcome in outcomes if outcome.client == report.OURS]
     sys.stdout.write(f"{time.monotonic() - began:.1f} s\n{report.summary(ours)}\n")
     return 1 if any(outcome.misses for outcome in ours) else 0
@@ -69,6 +69,7 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument("--clients", type=_clients, default=list(CLIENTS), help=f"some of {','.join(CLIENTS)}")
     options.add_argument("--only", default="", help="cases with these words in them")
     options.add_argument("--render", action="store_true", help="write the report again from what is kept, and end")
+    options.add_argument("--again", action="store_true", help="make the kept runs of acmez that missed again, and end")
     options.add_argument("--list", action="store_true", help="show the cases and end")
     return options
 
@@ -87,6 +88,14 @@ def _quick(world: World, matrix: Sequence[Cell], given: argparse.Namespace) -> l
         for index, number in enumerate(sample(given.runs, len(matrix), given.seed))
     ]
     return list(run(jobs, AT_ONCE))
+
+
+def _again(world: World, matrix: Sequence[Cell], _: argparse.Namespace) -> list[Outcome]:
+    cells_of = {cell.case: cell for cell in matrix}
+    about, outcomes = results.again(report.OURS, lambda case, seed: cells_of[case].play(world, seed))
+    results.save(report.OURS, about, outcomes)
+    report.insert(PAGE, report.markdown(*results.load(CLIENTS)))
+    return outcomes
 
 
 def _whole(world: World, matrix: Sequence[Cell], given: argparse.Namespace) -> list[Outcome]:
