@@ -190,7 +190,6 @@ def test_after_a_present_that_left_all_untouched_nothing_is_cleaned_up(
     """What failed before anything was sent would fail once more, and be told as a leftover."""
     lab = start()
     watcher = Watcher()
-    journal = Journal(tmp_path / "journal.db")
 
     class Refusing(WebSolver):
         def present(self, challenge: Challenge, scope: CancelScope) -> Handle:
@@ -199,11 +198,12 @@ def test_after_a_present_that_left_all_untouched_nothing_is_cleaned_up(
             raise error
 
     solver = Refusing(web=lab.web, on_clean_up=fail)
-    with pytest.raises(ChallengesFailed, match="no zone"):
-        lab.client(solver, on_event=watcher, journal=journal).obtain(names)
+    with Journal(tmp_path / "journal.db") as journal:
+        with pytest.raises(ChallengesFailed, match="no zone"):
+            lab.client(solver, on_event=watcher, journal=journal).obtain(names)
+        assert [len(answers) for _, answers in journal.abandoned()] == cleaned * [len(names)]
     told = [event for event in watcher.seen if isinstance(event, events.ChallengeCleanedUp)]
     assert len(told) == cleaned * len(names)
-    assert [len(answers) for _, answers in journal.abandoned()] == cleaned * [len(names)]
 
 
 def test_a_clean_up_that_hangs_is_left_behind_and_told(start: Start):
