@@ -107,7 +107,11 @@ def test_the_ca_sees_the_challenge_while_it_is_presented(serve, solver, challeng
     assert visit(address, "example.com", ("h2",)).der == der
     assert not seen.is_set()
     # A reset by a visitor that leaves session tickets unread may overtake the end of its handshake; CAs look again.
-    assert any(validate(address, challenge, version=version) and seen.wait(2) for _ in range(5))
+    for _ in range(5):
+        validate(address, challenge, version=version)
+        if seen.wait(2):
+            break
+    assert seen.is_set()
     validate(address, challenge_for("2001:db8::1"), version=version)
     assert hello_from(address, ("h2", "acme-tls/1")) == (b"hello", "h2")
     solver.clean_up(challenge, None, scope)
