@@ -9,6 +9,7 @@ import os
 import pickle
 import signal
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -140,12 +141,16 @@ def close(issued: Iterator[Issued]) -> None:
 def test_results_are_not_kept(start: Start):
     lab = start()
     client = lab.client(WebSolver(web=lab.web))
-    alive = []
+    given: list[weakref.ref[Certificate]] = []
+    alive: list[int] = []
     for each in client.obtain_many(names(12), at_once=2):
+        assert each.certificate is not None
+        given.append(weakref.ref(each.certificate))
         del each
         gc.collect()
-        alive.append(sum(isinstance(item, Certificate) for item in gc.get_objects()))
-    assert max(alive) <= 3
+        alive.append(sum(certificate() is not None for certificate in given))
+    assert len(given) == 12
+    assert max(alive) <= 1
 
 
 def test_who_stops_reading_cancels_the_rest(start: Start):
