@@ -11,21 +11,12 @@ from hypothesis import settings
 
 from acmez.acme import SigningKey, Transport
 from tests.acme.keys import P256
-from tests.acme.server import LoopbackServer
+from tests.acme.server import authority, server
+
+__all__ = ["authority", "server"]
 
 settings.register_profile("acmez", database=None, deadline=None, derandomize=True)
 settings.load_profile("acmez")
-
-
-@pytest.fixture(scope="session")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def server(authority: trustme.CA) -> Iterator[LoopbackServer]:
-    with LoopbackServer(authority) as running:
-        yield running
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ import socket
 import ssl
 import threading
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, Self
 
+import pytest
 import trustme
 
 NONCES = "/nonce"
@@ -218,3 +219,14 @@ def _read(reader: BinaryIO, connection: int) -> Request | None:
         headers[name.lower()] = value.strip()
     body = reader.read(int(headers.get("content-length", 0)))
     return Request(method, path, headers, body, connection)
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def server(authority: trustme.CA) -> Iterator[LoopbackServer]:
+    with LoopbackServer(authority) as running:
+        yield running

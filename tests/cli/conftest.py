@@ -12,6 +12,7 @@ from acmez_testkit import Behaviour, EmbeddedCA
 
 from acmez.cli import main
 from tests.pebble.ports import ReservedPorts
+from tests.pebble.server import Pebble
 
 _PAGE = re.compile(r"^  more: acmez explain (\w+)\n", re.MULTILINE)
 
@@ -83,6 +84,21 @@ class Home:
             """
         )
         return file
+
+
+def configured_for(pebble: Pebble, home: Path, *, more: str = "") -> Path:
+    """Write and return the configuration of an account at Pebble."""
+    config = home / "acmez.toml"
+    config.write_text(
+        f"""
+        directory = "{pebble.directory_url}"
+        trust = "{pebble.trust}"
+        account = {{ contact = ["mailto:admin@example.com"], terms_of_service_agreed = true }}
+        account_key = {{ use = "file", options.path = "account.pem" }}
+        {more}
+        """
+    )
+    return config
 
 
 @pytest.fixture

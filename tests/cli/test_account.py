@@ -9,7 +9,7 @@ import pytest
 
 from tests.pebble.server import Pebble
 
-from .conftest import Command, Home
+from .conftest import Command, Home, configured_for
 from .test_obtain import ONE
 
 
@@ -102,15 +102,7 @@ def test_the_end(acmez: Command, home: Home, config: Path):
 
 
 def test_an_account_of_a_real_ca(acmez: Command, tmp_path: Path, pebble: Pebble):
-    config = tmp_path / "acmez.toml"
-    config.write_text(
-        f"""
-        directory = "{pebble.directory_url}"
-        trust = "{pebble.trust}"
-        account = {{ contact = ["mailto:admin@example.com"], terms_of_service_agreed = true }}
-        account_key = {{ use = "file", options.path = "account.pem" }}
-        """
-    )
+    config = configured_for(pebble, tmp_path)
     url = acmez("register", "-c", config).out.strip()
     before = shown(acmez, config)
     assert (before["url"], before["status"], before["contact"]) == (url, "valid", ["mailto:admin@example.com"])

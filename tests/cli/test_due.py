@@ -13,7 +13,7 @@ from cryptography import x509
 from acmez.acme.renewal import certificate_id
 from tests.pebble.server import Pebble
 
-from .conftest import Command, Home
+from .conftest import Command, Home, configured_for
 from .terminal import Terminal
 
 TWO = """
@@ -133,21 +133,15 @@ def test_on_a_terminal_what_is_not_due_stays(home: Home, config: Path):
 
 
 def test_a_real_ca_takes_the_renewal(acmez: Command, tmp_path: Path, pebble: Pebble):
-    config = tmp_path / "acmez.toml"
-    config.write_text(
-        f"""
-        directory = "{pebble.directory_url}"
-        trust = "{pebble.trust}"
-        account = {{ contact = ["mailto:admin@example.com"], terms_of_service_agreed = true }}
-        account_key = {{ use = "file", options.path = "account.pem" }}
+    certificate = f"""
         [solver.web]
         use = "http-standalone"
         options = {{ port = {pebble.http_port}, host = "127.0.0.1" }}
         [[certificate]]
         names = ["due.example.test"]
         directory = "certs"
-        """
-    )
+    """
+    config = configured_for(pebble, tmp_path, more=certificate)
     assert acmez("obtain", "--config", config, "--due", "--quiet").code == 0
     old = leaf(tmp_path / "certs")
     done = acmez("obtain", "--config", config, "--due")

@@ -7,13 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from acmez.acme.challenge import Challenge
 from acmez.acme.errors import Cancelled, InputError
-from acmez.acme.identifier import Identifier
 from acmez.acme.scope import CancelScope
 from acmez.dns import DnsError, DnsOptions, NoAnswerError, RecordFinder, ZoneError, ZoneRecord, by_zone
 from acmez.dns.servers import parse
 from tests.dns.fixtures import start_server, starting
+from tests.dns.propagating import challenge_for
 from tests.dns.scripted import ScriptedServer, answer
 from tests.dns.servers import Bind, Unbound, Zone
 
@@ -48,19 +47,6 @@ def resolver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Unbound]:
 @pytest.fixture
 def scope() -> CancelScope:
     return CancelScope(30)
-
-
-def challenge_for(name: str, kind: str = "dns-01") -> Challenge:
-    return Challenge(
-        type=kind,
-        url="https://ca.test/challenge/1",
-        status="pending",
-        identifier=Identifier.dns(name),
-        token="tok-EN_1",
-        thumbprint="thumb-PRINT_1",
-        account_url="https://ca.test/account/1",
-        raw={"issuer-domain-names": ["ca.test"]},
-    )
 
 
 def place_of(resolver: Unbound, name: str, **options: object) -> tuple[str, str]:

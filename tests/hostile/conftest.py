@@ -9,8 +9,10 @@ import pytest
 import trustme
 
 from acmez.acme import Client, DefaultRetry, Transport
-from tests.acme.server import LoopbackServer
+from tests.acme.server import LoopbackServer, authority, server
 from tests.solvers import Lab, laboratory
+
+__all__ = ["authority", "server"]
 
 Start = Callable[..., Lab]
 
@@ -26,17 +28,6 @@ def no_proxy_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def start() -> Iterator[Start]:
     with ExitStack() as stack:
         yield lambda **behaviour: stack.enter_context(laboratory(**behaviour))
-
-
-@pytest.fixture(scope="session")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def server(authority: trustme.CA) -> Iterator[LoopbackServer]:
-    with LoopbackServer(authority) as running:
-        yield running
 
 
 @pytest.fixture
